@@ -1,0 +1,1 @@
+"""Documentation search for notebooks."""

@@ -1,0 +1,119 @@
+"""Documents, chunks, embedders, the index and search in it.
+
+May import `core` (and `clients`, which come with the remote services); imported by
+`notebook`. Nothing here knows pandas, IPython or widgets.
+"""
+
+from __future__ import annotations
+
+from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
+from contexter_nb.retrieval._chunking import CHUNKING_VERSION, chunk_document
+from contexter_nb.retrieval._documents import (
+    Chunk,
+    Collected,
+    Document,
+    Problem,
+)
+from contexter_nb.retrieval._embedders import Embedded, Embedder, InputType, Vectors
+from contexter_nb.retrieval._embedding_cache import EmbeddingCache
+from contexter_nb.retrieval._filters import (
+    FILTER_COLUMNS,
+    Condition,
+    Where,
+    parse_where,
+)
+from contexter_nb.retrieval._fusion import (
+    Candidate,
+    fold_repeats,
+    reciprocal_rank_fusion,
+)
+from contexter_nb.retrieval._index import (
+    MAX_LIMIT,
+    MODES,
+    EmbeddedIndex,
+    Explanation,
+    Hit,
+    IndexWriter,
+    PartRank,
+)
+from contexter_nb.retrieval._indexing import (
+    CachedEmbeddings,
+    IndexingTools,
+    IndexReport,
+    Progress,
+    Source,
+    embed_cached,
+    index_sources,
+)
+from contexter_nb.retrieval._inventory import (
+    STANDARD_LIBRARY,
+    Installed,
+    find,
+    inventory,
+    standard_modules,
+)
+from contexter_nb.retrieval._optimizing import OPTIMIZE_CHUNKS, optimize_index
+from contexter_nb.retrieval._slices import in_thread
+from contexter_nb.retrieval._sources import (
+    MARKUP_BY_ENDING,
+    FolderSource,
+    ModulesSource,
+    RowsSource,
+    library_source,
+)
+from contexter_nb.retrieval._static_model import StaticEmbedder
+from contexter_nb.retrieval._term_match import TermMatcher
+from contexter_nb.retrieval._text import repair
+
+__all__ = [
+    "CachedEmbeddings",
+    "Candidate",
+    "Catalog",
+    "Chunk",
+    "chunk_document",
+    "CHUNKING_VERSION",
+    "Collected",
+    "Condition",
+    "Document",
+    "embed_cached",
+    "Embedded",
+    "EmbeddedIndex",
+    "Embedder",
+    "EmbeddingCache",
+    "Explanation",
+    "FILTER_COLUMNS",
+    "find",
+    "fold_repeats",
+    "FolderSource",
+    "Hit",
+    "in_thread",
+    "index_sources",
+    "IndexedLibrary",
+    "IndexingTools",
+    "IndexReport",
+    "IndexWriter",
+    "InputType",
+    "Installed",
+    "inventory",
+    "library_source",
+    "MARKUP_BY_ENDING",
+    "MAX_LIMIT",
+    "MODES",
+    "ModulesSource",
+    "optimize_index",
+    "OPTIMIZE_CHUNKS",
+    "parse_where",
+    "PartRank",
+    "Problem",
+    "Progress",
+    "reciprocal_rank_fusion",
+    "repair",
+    "RowsSource",
+    "Source",
+    "STANDARD_LIBRARY",
+    "standard_modules",
+    "StaticEmbedder",
+    "TermMatcher",
+    "Vectors",
+    "Where",
+]

@@ -1,0 +1,157 @@
+"""The values that pass through the room: documents, their problems, chunks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from contexter_nb.core import InvalidArgumentError
+
+DOCUMENT_DIGITS = 10
+_ID_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One documented object, page or row, before it is cut into chunks.
+
+    Attributes
+    ----------
+    library : str
+        What it belongs to: a distribution, a standard library module, a folder.
+    version : str
+        The installed version, the Python version, or nothing.
+    source : str
+        ``installed``, ``stdlib``, ``folder`` or ``frame``.
+    title : str
+        An object's dotted public name, or a page's path.
+    kind : str
+        ``module class function method property attribute page`` or ``row``.
+    text : str
+        The documentation itself.
+    markup : str
+        How `text` is structured: ``docstring markdown rst html text``.
+    aliases : tuple of str
+        The object's other public names.
+    signature : str
+        A callable's parameters, in parentheses.
+    url : str
+        Where it can be read; http or https, or nothing.
+    described : tuple of str
+        What other documents say of this one (their "See Also" entries).
+    mentions : int
+        How many documents of the library name this one.
+    """
+
+    library: str
+    version: str
+    source: str
+    title: str
+    kind: str
+    text: str
+    markup: str = "docstring"
+    aliases: tuple[str, ...] = ()
+    signature: str = ""
+    url: str = ""
+    described: tuple[str, ...] = ()
+    mentions: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something that could not be collected as it is, told and not dropped."""
+
+    library: str
+    version: str
+    title: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What one source gave: documents, and a problem for each that it could not.
+
+    Attributes
+    ----------
+    fingerprint : str
+        Changes when the source does; empty where that cannot be told cheaply.
+    complete : bool
+        Whether all of it was read: only then may chunks not seen again be removed.
+    """
+
+    library: str
+    version: str
+    source: str
+    documents: list[Document] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    fingerprint: str = ""
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A passage: what is embedded, stored, found and shown.
+
+    Attributes
+    ----------
+    chunk_id : str
+        16 hexadecimal digits, the first ten of them the document's, the others the
+        place in it: the same passage keeps its id when its text changes.
+    embedded_text : str
+        What the embedder sees: the passage with its context (heading path, or what
+        the object is) in front.
+    lexical_text : str
+        What the text search sees: with the words of the names.
+    gist : str
+        What the document is about in few words, for matching term by term.
+    prior : float
+        Factor on the fused score: how likely a document is sought at all.
+    token_count : int
+        Length of `embedded_text` by `count_tokens`, an estimate no model is asked for.
+    content_hash : str
+        Hash of all that is stored; tells whether a passage changed.
+    """
+
+    chunk_id: str
+    library: str
+    version: str
+    source: str
+    title: str
+    kind: str
+    section: str
+    text: str
+    embedded_text: str
+    lexical_text: str
+    gist: str
+    aliases: tuple[str, ...]
+    url: str
+    prior: float
+    token_count: int
+    content_hash: str
+
+
+def point_id(chunk_id: str) -> int:
+    """Return the number the engine knows a chunk by.
+
+    Raises
+    ------
+    InvalidArgumentError
+        This is no chunk id.
+    """
+    try:
+        if len(chunk_id) == 2 * _ID_BYTES:
+            return int(chunk_id, 16)
+    except (TypeError, ValueError):
+        pass
+    raise InvalidArgumentError(
+        f"{chunk_id!r} is no chunk id; copy one from a frame's chunk_id column."
+    )
+
+
+def chunk_id_of(point: int) -> str:
+    """Return the chunk id of one of the engine's points."""
+    return f"{point:0{2 * _ID_BYTES}x}"
+
+
+def document_of(point: int) -> int:
+    """Return what all points of one document share."""
+    return point >> 4 * (2 * _ID_BYTES - DOCUMENT_DIGITS)

@@ -1,0 +1,77 @@
+"""What an embedder is: texts in, float32 rows out, with its tokens and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from contexter_nb.core import EmbedderError
+
+InputType = Literal["document", "query"]
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded:
+    """The answer of an embedder.
+
+    Attributes
+    ----------
+    vectors : numpy.ndarray
+        float32, shape (n texts, dimension), rows of length 1 (or 0 for a text with
+        no token).
+    token_counts : list of int
+        Tokens of each text, as the embedder counts (or bills) them.
+    usd : float
+        What it cost.
+    """
+
+    vectors: Vectors
+    token_counts: list[int]
+    usd: float = 0.0
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """The small protocol behind the keyless model and the remote services.
+
+    `identity` names model, revision and dimension: vectors of different identities
+    are never compared, cached or indexed together.
+    """
+
+    @property
+    def identity(self) -> str:
+        """Return the name that vectors are cached and indexed under."""
+
+    @property
+    def dimension(self) -> int:
+        """Return the length of a vector."""
+
+    async def embed(self, texts: Sequence[str], input_type: InputType) -> Embedded:
+        """Embed texts, one row each, in their order."""
+
+
+def check_embedded(embedded: Embedded, count: int, embedder: Embedder) -> Embedded:
+    """Return `embedded`, or raise where it is not one good row a text.
+
+    Raises
+    ------
+    EmbedderError
+        The count or the dimension is wrong, or a number is not finite.
+    """
+    expected = (count, embedder.dimension)
+    if embedded.vectors.shape != expected:
+        raise EmbedderError(
+            f"The embedder {embedder.identity!r} answered vectors of shape "
+            f"{embedded.vectors.shape} where {expected} was due; check its model and "
+            "dimension."
+        )
+    if not np.isfinite(embedded.vectors).all():
+        raise EmbedderError(
+            f"The embedder {embedder.identity!r} answered numbers that are not finite."
+        )
+    return embedded

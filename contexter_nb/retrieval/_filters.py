@@ -1,0 +1,174 @@
+"""`where`: a mapping a person writes, checked, and the engine's filter made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import qdrant_edge as edge
+
+from contexter_nb.core import InvalidArgumentError, did_you_mean
+from contexter_nb.retrieval._documents import point_id
+
+Scalar = str | int | float
+Where = Mapping[str, object]
+
+TEXT_COLUMNS = ("chunk_id", "kind", "library", "section", "source", "title", "version")
+NUMBER_COLUMNS = ("tokens",)
+FILTER_COLUMNS = tuple(sorted(TEXT_COLUMNS + NUMBER_COLUMNS))
+_RANGES = ("gt", "gte", "lt", "lte")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One checked condition on one column.
+
+    Attributes
+    ----------
+    any_of : tuple
+        The column is one of these; empty for another sort of condition.
+    negated : bool
+        The condition must not hold.
+    prefix : str
+        The column starts with this.
+    bounds : tuple of (str, float)
+        ``gt gte lt lte`` and their limits.
+    """
+
+    column: str
+    any_of: tuple[Scalar, ...] = ()
+    negated: bool = False
+    prefix: str = ""
+    bounds: tuple[tuple[str, float], ...] = ()
+
+
+def parse_where(where: Where | None) -> list[Condition]:
+    """Check a filter and return its conditions, all of which must hold.
+
+    Parameters
+    ----------
+    where : mapping or None
+        Column to a value, a list of values (any of them), or a mapping:
+        ``{"not": value or list}``, ``{"prefix": "pandas.DataFrame."}`` for text,
+        ``{"gte": 10, "lt": 200}`` for numbers.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A column or an operator is unknown, or a value has the wrong type.
+
+    Examples
+    --------
+    >>> parse_where({"kind": {"not": "module"}})[0].negated
+    True
+    """
+    if where is None:
+        return []
+    if not isinstance(where, Mapping):
+        raise InvalidArgumentError(
+            f"where is {type(where).__name__}; give a mapping of column to value, as "
+            'where={"library": "pandas"}.'
+        )
+    conditions: list[Condition] = []
+    for column, wanted in where.items():
+        if column not in FILTER_COLUMNS:
+            raise InvalidArgumentError(
+                f"where names an unknown column {column!r}."
+                f"{did_you_mean(str(column), FILTER_COLUMNS)} Columns: "
+                f"{', '.join(FILTER_COLUMNS)}."
+            )
+        if isinstance(wanted, Mapping):
+            conditions += _operators(column, wanted)
+        else:
+            conditions.append(Condition(column=column, any_of=_values(column, wanted)))
+    return conditions
+
+
+def _operators(column: str, wanted: Mapping[object, object]) -> list[Condition]:
+    conditions = []
+    bounds = []
+    known: tuple[str, ...] = ("not", *_RANGES)
+    if column in TEXT_COLUMNS:
+        known = ("not", "prefix") if column != "chunk_id" else ("not",)
+    if not wanted:
+        raise InvalidArgumentError(
+            f"where[{column!r}] is empty; use one of {', '.join(known)}."
+        )
+    for operator, value in wanted.items():
+        if operator not in known:
+            raise InvalidArgumentError(
+                f"where[{column!r}] has an unknown operator {operator!r}."
+                f"{did_you_mean(str(operator), known)} Operators: {', '.join(known)}."
+            )
+        if operator == "not":
+            conditions.append(
+                Condition(column=column, any_of=_values(column, value), negated=True)
+            )
+        elif operator == "prefix":
+            (prefix,) = _values(column, value)
+            conditions.append(Condition(column=column, prefix=str(prefix)))
+        else:
+            bounds.append((str(operator), float(_number(column, value))))
+    if bounds:
+        conditions.append(Condition(column=column, bounds=tuple(bounds)))
+    return conditions
+
+
+def _values(column: str, wanted: object) -> tuple[Scalar, ...]:
+    if isinstance(wanted, (str, int, float)):
+        values: Sequence[object] = [wanted]
+    elif isinstance(wanted, (list, tuple, set, frozenset)):
+        values = list(wanted)
+    else:
+        raise InvalidArgumentError(
+            f"where[{column!r}] is {type(wanted).__name__}; give a value, a list of "
+            "values, or a mapping with an operator."
+        )
+    if not values:
+        raise InvalidArgumentError(
+            f"where[{column!r}] is an empty list, which nothing matches; leave the "
+            "column out to allow any value."
+        )
+    if column in NUMBER_COLUMNS:
+        return tuple(int(_number(column, value)) for value in values)
+    for value in values:
+        if not isinstance(value, str):
+            raise InvalidArgumentError(
+                f"where[{column!r}] holds {value!r}; this column is text."
+            )
+    return tuple(str(value) for value in values)
+
+
+def _number(column: str, value: object) -> float | int:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidArgumentError(
+            f"where[{column!r}] holds {value!r}; this column is a number."
+        )
+    return value
+
+
+def engine_filter(
+    conditions: Sequence[Condition], without_ids: Sequence[int] = ()
+) -> edge.Filter | None:
+    """Return the engine's filter, or None where everything matches."""
+    must: list[edge.ConditionType] = []
+    must_not: list[edge.ConditionType] = []
+    for each in conditions:
+        (must_not if each.negated else must).append(_engine_condition(each))
+    if without_ids:
+        must_not.append(edge.HasIdCondition(set(without_ids)))
+    if not must and not must_not:
+        return None
+    return edge.Filter(must=must or None, must_not=must_not or None)
+
+
+def _engine_condition(condition: Condition) -> edge.ConditionType:
+    key = condition.column
+    if key == "chunk_id":
+        return edge.HasIdCondition({point_id(str(each)) for each in condition.any_of})
+    if condition.prefix:
+        return edge.FieldCondition(key, match=edge.MatchPrefix(condition.prefix))
+    if condition.bounds:
+        return edge.FieldCondition(key, range=edge.RangeFloat(**dict(condition.bounds)))
+    return edge.FieldCondition(key, match=edge.MatchAny(list(condition.any_of)))  # type: ignore[arg-type]  # all of one type
+

@@ -1,0 +1,606 @@
+"""The embedded index: search in the published generation, write the next one."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import qdrant_edge as edge
+
+from contexter_nb.core import (
+    Clock,
+    EmptyIndexError,
+    InvalidArgumentError,
+    UnknownChunkError,
+)
+from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
+from contexter_nb.retrieval._documents import (
+    Chunk,
+    chunk_id_of,
+    document_of,
+    point_id,
+)
+from contexter_nb.retrieval._embedders import Embedder, Vectors
+from contexter_nb.retrieval._engine import (
+    DENSE,
+    TEXT,
+    OpenShard,
+    Payload,
+    bm25,
+    create_shard,
+    load_shard,
+    points,
+    scroll,
+)
+from contexter_nb.retrieval._filters import Condition, engine_filter
+from contexter_nb.retrieval._fusion import (
+    RRF_K,
+    Candidate,
+    fold_repeats,
+    reciprocal_rank_fusion,
+)
+from contexter_nb.retrieval._generations import Generations, Lease, Staging
+from contexter_nb.retrieval._term_match import TermMatcher
+
+TERMS = "terms"
+MODES = ("hybrid", "dense", "text")
+MAX_LIMIT = 1_000
+# Documents each part hands to the fusion, and chunks it is asked for to have as many.
+_DEPTH = 100
+_CHUNKS_A_DOCUMENT = 3
+_UPSERT_POINTS = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """One answer of a search.
+
+    Attributes
+    ----------
+    score : float
+        Hybrid: the fused score; dense: cosine; text: BM25.
+    ranks : dict of str to int
+        The rank of its document in each part that found it, from 1.
+    folded : tuple of str
+        Titles of near duplicates that this hit stands for.
+    """
+
+    chunk_id: str
+    score: float
+    ranks: Mapping[str, int]
+    payload: Payload
+    folded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartRank:
+    """Where one chunk's document stands in one part of a search."""
+
+    part: str
+    rank: int | None
+    score: float | None
+    found: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a chunk is found where it is.
+
+    Attributes
+    ----------
+    matched, missing : tuple of str
+        The query's words that the chunk has, and those it has not.
+    filtered_out : bool
+        The filter excludes it.
+    """
+
+    parts: tuple[PartRank, ...]
+    payload: Payload
+    matched: tuple[str, ...]
+    missing: tuple[str, ...]
+    filtered_out: bool
+
+
+@dataclass(slots=True)
+class _Reader:
+    """The generation this session reads, and what was opened of it."""
+
+    lease: Lease
+    catalog: Catalog
+    shard: OpenShard
+    process_id: int = field(default_factory=os.getpid)
+
+    def retire(self) -> None:
+        self.shard.retire()
+        self.lease.close()
+
+
+class EmbeddedIndex:
+    """Passages searched by meaning and by words, in process, on disk.
+
+    Any number of processes search at once while one writes; each search sees the
+    generation that was published last.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where the generations lie.
+    embedder : Embedder
+        What the vectors are made with; an index made with another is refused.
+    matcher : TermMatcher
+        The third, term by term part of a hybrid search.
+    """
+
+    def __init__(
+        self, folder: Path, embedder: Embedder, matcher: TermMatcher
+    ) -> None:
+        self.generations = Generations(folder)
+        self.embedder = embedder
+        self._matcher = matcher
+        self._bm25 = bm25()
+        self._lock = threading.Lock()
+        self._reader: _Reader | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Return where the generations lie."""
+        return self.generations.path
+
+    def catalog(self) -> Catalog | None:
+        """Return what is indexed now, or None where nothing ever was.
+
+        Raises
+        ------
+        HomeError
+            The folder is damaged or cannot be read.
+        """
+        reader = self._current()
+        return reader.catalog if reader else None
+
+    def search(
+        self,
+        query: str,
+        vector: Vectors | None,
+        *,
+        mode: str = "hybrid",
+        limit: int = 10,
+        conditions: Sequence[Condition] = (),
+        exact: bool = False,
+        weights: Mapping[str, float] | None = None,
+    ) -> list[Hit]:
+        """Return the best documents' best passages.
+
+        Parameters
+        ----------
+        query : str
+            What is sought; for the text and term parts.
+        vector : numpy.ndarray or None
+            The query's embedding, float32, shape (dimension,); None in text mode.
+        mode : str
+            ``hybrid``, ``dense`` or ``text``.
+        limit : int
+            How many hits, at most 1,000.
+        exact : bool
+            Compare with every vector where an approximate index exists.
+        weights : mapping of str to float
+            Weights of ``dense``, ``text`` and ``terms`` in the fusion, default 1.
+
+        Raises
+        ------
+        EmptyIndexError
+            Nothing is indexed.
+        IndexMismatchError
+            The index was made with another embedder or chunking.
+        """
+        with self._searching() as shard:
+            depth = max(_DEPTH, 2 * limit)
+            best, parts, scores = self._parts(
+                shard, query, vector, mode, conditions, exact, depth
+            )
+            known = _payloads(
+                shard, best.values(), ["prior", "terms", "lines", "title"]
+            )
+            if mode == "hybrid":
+                parts[TERMS] = self._by_terms(query, best, known)
+                found = reciprocal_rank_fusion(parts, weights or {}, RRF_K)
+                for key, candidate in found.items():
+                    candidate.score *= known[best[key]]["prior"]
+            else:
+                found = {
+                    key: Candidate(key, scores[mode][key], {mode: rank})
+                    for rank, key in enumerate(parts[mode], start=1)
+                }
+            kept = fold_repeats(
+                sorted(found.values(), key=lambda each: -each.score),
+                lambda key: key,
+                lambda key: frozenset(known[best[key]]["lines"]),
+                limit,
+            )
+            full = _payloads(shard, [best[each.key] for each in kept], True)
+        return [
+            Hit(
+                chunk_id=chunk_id_of(best[each.key]),
+                score=each.score,
+                ranks=each.ranks,
+                payload=full[best[each.key]],
+                folded=tuple(known[best[key]]["title"] for key in each.folded),
+            )
+            for each in kept
+        ]
+
+    def _parts(
+        self,
+        shard: edge.EdgeShard,
+        query: str,
+        vector: Vectors | None,
+        mode: str,
+        conditions: Sequence[Condition],
+        exact: bool,
+        depth: int,
+    ) -> tuple[dict[int, int], dict[str, list[int]], dict[str, dict[int, float]]]:
+        """Ask the engine; answer each part's documents, best first.
+
+        Returns
+        -------
+        tuple
+            Best point by document; documents by part; scores by part and document.
+        """
+        wanted = [DENSE, TEXT] if mode == "hybrid" else [mode]
+        condition = engine_filter(conditions)
+        requests = [
+            edge.QueryRequest(
+                query=self._nearest(part, query, vector),
+                filter=condition,
+                limit=depth * _CHUNKS_A_DOCUMENT,
+                params=edge.SearchParams(exact=exact) if part == DENSE else None,
+                with_payload=False,
+            )
+            for part in wanted
+        ]
+        answers = shard.query_batch(edge.QueryBatchRequest(requests))
+        best: dict[int, int] = {}
+        parts: dict[str, list[int]] = {}
+        scores: dict[str, dict[int, float]] = {}
+        for part, answer in zip(wanted, answers, strict=True):
+            found: dict[int, float] = {}
+            for point in answer:
+                number = int(point.id)  # type: ignore[arg-type]  # we store integers
+                key = document_of(number)
+                if key not in found:
+                    if len(found) == depth:
+                        break
+                    found[key] = point.score
+                    best.setdefault(key, number)
+            parts[part] = list(found)
+            scores[part] = found
+        return best, parts, scores
+
+    def _nearest(self, part: str, query: str, vector: Vectors | None) -> edge.Query:
+        if part == TEXT:
+            return edge.Query.Nearest(self._bm25.embed_query(query), TEXT)
+        if vector is None:
+            raise InvalidArgumentError("A dense search needs the query's embedding.")
+        return edge.Query.Nearest(vector.tolist(), DENSE)
+
+    def _by_terms(
+        self, query: str, best: Mapping[int, int], known: Mapping[int, Payload]
+    ) -> list[int]:
+        """Return the documents in the order of their gists' term by term match."""
+        keys = list(best)
+        scores = self._matcher.scores(query, [known[best[key]]["terms"] for key in keys])
+        return [keys[at] for at in np.argsort(-scores, kind="stable") if scores[at] > 0]
+
+    def similar(
+        self, chunk_id: str, limit: int, conditions: Sequence[Condition] = ()
+    ) -> list[Hit]:
+        """Return the nearest passages of other documents, by meaning.
+
+        Raises
+        ------
+        UnknownChunkError
+            No chunk has this id.
+        """
+        with self._searching() as shard:
+            own = _record(shard, chunk_id)
+            answer = shard.query(
+                edge.QueryRequest(
+                    query=edge.Query.Nearest(_dense(own), DENSE),
+                    filter=engine_filter(conditions, without_ids=[point_id(chunk_id)]),
+                    limit=(limit + 20) * _CHUNKS_A_DOCUMENT,
+                    with_payload=True,
+                )
+            )
+            payloads = {int(each.id): each.payload or {} for each in answer}  # type: ignore[arg-type]
+            own_document = document_of(point_id(chunk_id))
+            others = [
+                Candidate(number, each.score)
+                for number, each in zip(payloads, answer, strict=True)
+                if document_of(number) != own_document
+            ]
+            kept = fold_repeats(
+                others,
+                document_of,
+                lambda number: frozenset(payloads[number]["lines"]),
+                limit,
+            )
+        return [
+            Hit(
+                chunk_id=chunk_id_of(each.key),
+                score=each.score,
+                ranks={DENSE: rank},
+                payload=payloads[each.key],
+                folded=tuple(payloads[number]["title"] for number in each.folded),
+            )
+            for rank, each in enumerate(kept, start=1)
+        ]
+
+    def explain(
+        self,
+        query: str,
+        vector: Vectors,
+        chunk_id: str,
+        conditions: Sequence[Condition] = (),
+    ) -> Explanation:
+        """Return where a chunk's document stands in each part, however far down."""
+        with self._searching() as shard:
+            own = _record(shard, chunk_id)
+            payload: Payload = own.payload or {}
+            key = document_of(point_id(chunk_id))
+            everything = shard.count(edge.CountRequest(exact=True))
+            best, parts, scores = self._parts(
+                shard, query, vector, "hybrid", conditions, True, everything
+            )
+            shallow = {part: keys[:_DEPTH] for part, keys in parts.items()}
+            near = {each for keys in shallow.values() for each in keys} | {key}
+            best = {each: best.get(each, point_id(chunk_id)) for each in near}
+            known = _payloads(shard, best.values(), ["prior", "terms"])
+            parts[TERMS] = shallow[TERMS] = self._by_terms(query, best, known)
+            found = reciprocal_rank_fusion(shallow, {}, RRF_K)
+            for each, candidate in found.items():
+                candidate.score *= known[best[each]]["prior"]
+        parts["hybrid"] = sorted(found, key=lambda each: -found[each].score)
+        scores["hybrid"] = {each: found[each].score for each in found}
+        ranks = [
+            _part_rank(part, keys, key, scores.get(part, {}))
+            for part, keys in parts.items()
+        ]
+        matched, missing = self._words(query, own)
+        return Explanation(
+            parts=tuple(ranks),
+            payload=payload,
+            matched=matched,
+            missing=missing,
+            filtered_out=key not in parts[DENSE],
+        )
+
+    def _words(
+        self, query: str, record: edge.Record
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Split the query's words into those that the chunk has and those it lacks."""
+        vector = record.vector
+        sparse = vector.get(TEXT) if isinstance(vector, dict) else None
+        has = set(sparse.indices) if isinstance(sparse, edge.SparseVector) else set()
+        matched, missing = [], []
+        for word in dict.fromkeys(query.split()):
+            stems = self._bm25.embed_query(word).indices
+            if stems:
+                (matched if has.intersection(stems) else missing).append(word)
+        return tuple(matched), tuple(missing)
+
+    @contextlib.contextmanager
+    def _searching(self) -> Iterator[edge.EdgeShard]:
+        reader = self._current()
+        if reader is None or not reader.catalog.libraries:
+            raise EmptyIndexError(
+                'Nothing is indexed yet; begin with nb.index("pandas"), and see '
+                "nb.libraries() for what else is here."
+            )
+        reader.catalog.check(self.embedder, self.folder)
+        with reader.shard.use() as shard:
+            yield shard
+
+    def _current(self) -> _Reader | None:
+        """Return a reader of the published generation; changes over when it moved."""
+        with self._lock:
+            reader = self._reader
+            if reader is not None and reader.process_id != os.getpid():
+                # A fork shares our files' locks, not the engine's threads.
+                self._reader = reader = None
+            number = self.generations.current()
+            if reader is not None and reader.lease.number == number:
+                return reader
+            lease = self.generations.lease()
+            if reader is not None:
+                reader.retire()
+                self._reader = None
+            if lease is None:
+                return None
+            try:
+                catalog = Catalog.load(lease.path)
+                self._reader = _Reader(lease, catalog, OpenShard(lease.path))
+            except BaseException:
+                lease.close()
+                raise
+            if reader is not None:
+                self.generations.sweep()
+            return self._reader
+
+    def close(self) -> None:
+        """Let go of the generation that is read."""
+        with self._lock:
+            if self._reader is not None and self._reader.process_id == os.getpid():
+                self._reader.retire()
+                self.generations.sweep()
+            self._reader = None
+
+    @contextlib.asynccontextmanager
+    async def writing(
+        self, doing: str, clock: Clock, notify: Callable[[str], None]
+    ) -> AsyncIterator[IndexWriter]:
+        """Hold the index for writing; waits, interruptibly, for another writer."""
+        async with self.generations.writing(doing, clock, notify) as staging:
+            writer = IndexWriter(self, staging)
+            try:
+                yield writer
+            finally:
+                writer.close()
+
+    def encode_terms(self, gists: Sequence[str]) -> list[str]:
+        """Return the stored form of some chunks' gists."""
+        return self._matcher.encode(gists)
+
+
+class IndexWriter:
+    """The next generation in the making. Used by one thread at a time."""
+
+    def __init__(self, index: EmbeddedIndex, staging: Staging) -> None:
+        self._index = index
+        self._staging = staging
+        self._shard: edge.EdgeShard | None = None
+        self._bm25 = bm25()
+        self.catalog = Catalog.of(index.embedder)
+
+    def open(self) -> None:
+        """Begin with a copy of what is published.
+
+        Raises
+        ------
+        IndexMismatchError
+            That was made with another embedder or chunking.
+        """
+        self.close()
+        first = self._index.generations.current() is None
+        if not first:
+            current = self._index.folder / str(self._index.generations.current())
+            catalog = Catalog.load(current)
+            catalog.check(self._index.embedder, self._index.folder)
+            self.catalog = catalog
+        folder = self._staging.open()
+        if first:
+            create_shard(folder, self._index.embedder.dimension)
+        self._shard = load_shard(folder)
+
+    def open_empty(self) -> None:
+        """Begin with nothing, whatever is published."""
+        self.close()
+        self.catalog = Catalog.of(self._index.embedder)
+        folder = self._staging.open_empty()
+        create_shard(folder, self._index.embedder.dimension)
+        self._shard = load_shard(folder)
+
+    def reload(self) -> None:
+        """Open the working copy again after another process worked on it."""
+        self.close()
+        self._shard = load_shard(self.folder)
+
+    @property
+    def shard(self) -> edge.EdgeShard:
+        """Return the shard that is written."""
+        if self._shard is None:
+            self.open()
+        assert self._shard is not None
+        return self._shard
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder that is worked in."""
+        assert self._staging.path is not None
+        return self._staging.path
+
+    def stored(self, library: str) -> dict[str, str]:
+        """Return the content hash of each stored chunk of a library."""
+        condition = engine_filter([Condition(column="library", any_of=(library,))])
+        return {
+            chunk_id_of(number): str(payload.get("content_hash", ""))
+            for number, payload in scroll(self.shard, condition, ["content_hash"])
+        }
+
+    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        """Store chunks with their vectors."""
+        terms = self._index.encode_terms([chunk.gist for chunk in chunks])
+        for start in range(0, len(chunks), _UPSERT_POINTS):
+            part = slice(start, start + _UPSERT_POINTS)
+            made = points(chunks[part], vectors[part], terms[part], self._bm25)
+            self.shard.update(edge.UpdateOperation.upsert_points(made))
+
+    def delete(self, chunk_ids: Sequence[str]) -> None:
+        """Remove chunks by id."""
+        if chunk_ids:
+            numbers: list[edge.PointId] = [point_id(each) for each in chunk_ids]
+            self.shard.update(edge.UpdateOperation.delete_points(numbers))
+
+    def matching(self, conditions: Sequence[Condition]) -> list[tuple[str, str]]:
+        """Return id and library of every chunk that matches."""
+        return [
+            (chunk_id_of(number), str(payload["library"]))
+            for number, payload in scroll(
+                self.shard, engine_filter(conditions), ["library"]
+            )
+        ]
+
+    def remaining(self, library: IndexedLibrary) -> IndexedLibrary:
+        """Return a library's catalog entry counted anew from what is stored."""
+        condition = engine_filter(
+            [Condition(column="library", any_of=(library.library,))]
+        )
+        stored = list(scroll(self.shard, condition, ["tokens"]))
+        return dataclasses.replace(
+            library,
+            documents=len({document_of(number) for number, _ in stored}),
+            chunks=len(stored),
+            tokens=sum(int(payload.get("tokens", 0)) for _, payload in stored),
+            fingerprint="",
+        )
+
+    def publish(self) -> int:
+        """Make what was written visible to all; the writer then starts a new copy."""
+        self.shard.flush()
+        self.close()
+        self.catalog.save(self.folder)
+        return self._staging.publish()
+
+    def close(self) -> None:
+        """Close the shard, keep the folder."""
+        if self._shard is not None:
+            self._shard.close()
+            self._shard = None
+
+
+def _payloads(
+    shard: edge.EdgeShard, numbers: Iterable[int], columns: list[str] | bool
+) -> dict[int, Payload]:
+    return {
+        int(record.id): record.payload or {}  # type: ignore[arg-type]
+        for record in shard.retrieve(list(numbers), columns, False)
+    }
+
+
+def _record(shard: edge.EdgeShard, chunk_id: str) -> edge.Record:
+    found = shard.retrieve([point_id(chunk_id)], True, True)
+    if not found:
+        raise UnknownChunkError(
+            f"No chunk {chunk_id} is in the index; it may have been indexed anew since. "
+            "Search again and take its chunk_id."
+        )
+    return found[0]
+
+
+def _dense(record: edge.Record) -> list[float]:
+    vector = record.vector
+    assert isinstance(vector, dict)
+    dense = vector[DENSE]
+    assert isinstance(dense, list)
+    return dense  # type: ignore[return-value]  # one dense vector, not a multivector
+
+
+def _part_rank(
+    part: str, keys: Sequence[int], key: int, scores: Mapping[int, float]
+) -> PartRank:
+    rank = keys.index(key) + 1 if key in keys else None
+    return PartRank(part=part, rank=rank, score=scores.get(key), found=len(keys))

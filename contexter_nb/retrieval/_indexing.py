@@ -1,0 +1,408 @@
+"""The indexing job: only what changed is embedded, and nothing done is done again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from contexter_nb.core import Clock, EmbedderError
+from contexter_nb.retrieval._catalog import IndexedLibrary
+from contexter_nb.retrieval._chunking import chunk_document
+from contexter_nb.retrieval._documents import (
+    Chunk,
+    Collected,
+    Document,
+    Problem,
+    document_of,
+    point_id,
+)
+from contexter_nb.retrieval._embedders import (
+    Embedder,
+    InputType,
+    Vectors,
+    check_embedded,
+)
+from contexter_nb.retrieval._embedding_cache import EmbeddingCache
+from contexter_nb.retrieval._index import EmbeddedIndex, IndexWriter
+from contexter_nb.retrieval._slices import in_thread
+from contexter_nb.retrieval._text import repair
+
+PUBLISH_SECONDS = 60.0
+_EMBED_TEXTS = 256
+_CHUNK_DOCUMENTS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far one library is.
+
+    Attributes
+    ----------
+    stage : str
+        ``collecting chunking embedding`` or ``done``.
+    """
+
+    library: str
+    stage: str
+    documents: int = 0
+    chunks: int = 0
+    chunks_done: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexReport:
+    """What indexing one library did.
+
+    Attributes
+    ----------
+    new, unchanged, removed : int
+        Chunks; a changed chunk counts as new.
+    embedded : int
+        Texts given to the embedder; the rest came from the embedding cache.
+    failed : int
+        Documents that could not be indexed as they are.
+    seconds : float
+        Time it took.
+    """
+
+    library: str
+    version: str
+    documents: int = 0
+    chunks: int = 0
+    new: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    failed: int = 0
+    embedded: int = 0
+    tokens: int = 0
+    usd: float = 0.0
+    seconds: float = 0.0
+    problems: tuple[Problem, ...] = ()
+
+
+class Source(Protocol):
+    """Where documents come from."""
+
+    @property
+    def library(self) -> str:
+        """Return the name its documents are indexed under."""
+
+    @property
+    def version(self) -> str:
+        """Return the version that is installed, or nothing."""
+
+    def fingerprint(self) -> str:
+        """Return what changes when the source does; empty where none can be told."""
+
+    async def collect(self) -> Collected:
+        """Read all documents."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexingTools:
+    """What a job works with."""
+
+    index: EmbeddedIndex
+    embedder: Embedder
+    cache: EmbeddingCache
+    clock: Clock
+    notify: Callable[[str], None]
+    progress: Callable[[Progress], None]
+    publish_seconds: float = PUBLISH_SECONDS
+
+
+async def index_sources(
+    sources: Sequence[Source], tools: IndexingTools
+) -> AsyncIterator[IndexReport]:
+    """Index some sources, yielding a report each.
+
+    Cancelled or killed at any point it loses nothing that was published, and no
+    embedding: they are cached on disk as soon as they are made.
+    """
+    outstanding = []
+    for source in sources:
+        started = tools.clock.now()
+        unchanged = await _unchanged(source, tools)
+        if unchanged is None:
+            outstanding.append(source)
+        else:
+            yield dataclasses.replace(unchanged, seconds=tools.clock.now() - started)
+    if not outstanding:
+        return
+    names = ", ".join(source.library for source in outstanding[:5])
+    async with tools.index.writing(
+        f"indexing {names}", tools.clock, tools.notify
+    ) as writer:
+        for source in outstanding:
+            yield await _LibraryJob(source, writer, tools).run()
+
+
+async def _unchanged(source: Source, tools: IndexingTools) -> IndexReport | None:
+    """Return a report where the source is indexed as it stands."""
+    catalog = await in_thread(tools.index.catalog)
+    if catalog is None:
+        return None
+    catalog.check(tools.embedder, tools.index.folder)
+    known = catalog.libraries.get(source.library)
+    if known is None or not known.fingerprint:
+        return None
+    if known.fingerprint != await in_thread(source.fingerprint):
+        return None
+    return IndexReport(
+        library=known.library,
+        version=known.version,
+        documents=known.documents,
+        chunks=known.chunks,
+        unchanged=known.chunks,
+    )
+
+
+class _LibraryJob:
+    """Brings one library up to date."""
+
+    def __init__(
+        self, source: Source, writer: IndexWriter, tools: IndexingTools
+    ) -> None:
+        self.source = source
+        self.writer = writer
+        self.tools = tools
+        self.started = tools.clock.now()
+        self.published = self.started
+        self.problems: list[Problem] = []
+        self.embedded = 0
+        self.tokens = 0
+        self.usd = 0.0
+        self.done = 0
+
+    async def run(self) -> IndexReport:
+        """Collect, compare, embed, store, publish."""
+        self._tell("collecting")
+        collected = await self.source.collect()
+        self.problems += collected.problems
+        chunks = await self._chunks(collected.documents)
+        await in_thread(self.writer.open)
+        stored = await in_thread(self.writer.stored, self.source.library)
+        new = [
+            chunk
+            for chunk in chunks
+            if stored.get(chunk.chunk_id) != chunk.content_hash
+        ]
+        seen = {chunk.chunk_id for chunk in chunks}
+        removed = [each for each in stored if each not in seen]
+        if not collected.complete:
+            removed = []
+        stored_new = await self._store(new, len(collected.documents), collected)
+        await in_thread(self.writer.delete, removed)
+        failed = {problem.title for problem in self.problems}
+        kept = [each for each in stored if each in seen or not collected.complete]
+        report = IndexReport(
+            library=self.source.library,
+            version=collected.version,
+            documents=len({document_of(point_id(chunk.chunk_id)) for chunk in chunks}),
+            chunks=len(stored_new | set(kept)),
+            new=len(stored_new),
+            unchanged=len(chunks) - len(new),
+            removed=len(removed),
+            failed=len(failed),
+            embedded=self.embedded,
+            tokens=self.tokens,
+            usd=self.usd,
+            problems=tuple(self.problems),
+        )
+        if chunks or stored:
+            complete = collected.complete and len(stored_new) == len(new)
+            await self._publish(collected, complete=complete)
+        self._tell("done", len(collected.documents), len(new))
+        return dataclasses.replace(
+            report, seconds=self.tools.clock.now() - self.started
+        )
+
+    async def _chunks(self, documents: Sequence[Document]) -> list[Chunk]:
+        chunks: dict[str, Chunk] = {}
+        for start in range(0, len(documents), _CHUNK_DOCUMENTS):
+            self._tell("chunking", start)
+            some = documents[start : start + _CHUNK_DOCUMENTS]
+            for chunk in await in_thread(self._chunk_some, some):
+                chunks.setdefault(chunk.chunk_id, chunk)
+        return list(chunks.values())
+
+    def _chunk_some(self, documents: Sequence[Document]) -> list[Chunk]:
+        chunks = []
+        for document in documents:
+            text, notes = repair(document.text)
+            if notes:
+                self._problem(document.title, "; ".join(notes))
+                document = dataclasses.replace(document, text=text)
+            try:
+                chunks += chunk_document(document)
+            except Exception as exc:  # one bad document must not stop the rest
+                self._problem(
+                    document.title, f"cannot be cut into passages: {exc!r}"[:500]
+                )
+        return chunks
+
+    async def _store(
+        self, new: Sequence[Chunk], documents: int, collected: Collected
+    ) -> set[str]:
+        """Embed and store chunks batch by batch; return the ids that made it."""
+        made: set[str] = set()
+        self._tell("embedding", documents, len(new))
+        for start in range(0, len(new), _EMBED_TEXTS):
+            batch = new[start : start + _EMBED_TEXTS]
+            good, vectors = await self._embed(batch)
+            if good:
+                await in_thread(self.writer.upsert, good, vectors)
+                made.update(chunk.chunk_id for chunk in good)
+            self.done = start + len(batch)
+            self._tell("embedding", documents, len(new))
+            if self.tools.clock.now() - self.published > self.tools.publish_seconds:
+                await self._publish(collected, complete=False)
+                await in_thread(self.writer.open)
+        return made
+
+    async def _embed(self, batch: Sequence[Chunk]) -> tuple[list[Chunk], Vectors]:
+        """Embed a batch; where that fails, text by text, so that one costs only one."""
+        try:
+            vectors = await self._vectors([chunk.embedded_text for chunk in batch])
+        except EmbedderError as exc:
+            if len(batch) == 1:
+                self._problem(batch[0].title, f"cannot be embedded: {exc}")
+                return [], np.empty((0, self.tools.embedder.dimension), np.float32)
+            halves = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
+            parts = [await self._embed(half) for half in halves]
+            good = [chunk for part, _ in parts for chunk in part]
+            return good, np.concatenate([vectors for _, vectors in parts])
+        return list(batch), vectors
+
+    async def _vectors(self, texts: Sequence[str]) -> Vectors:
+        answer = await embed_cached(
+            texts, "document", self.tools.embedder, self.tools.cache
+        )
+        self.embedded += answer.embedded
+        self.tokens += answer.tokens
+        self.usd += answer.usd
+        return answer.vectors
+
+    async def _publish(self, collected: Collected, *, complete: bool) -> None:
+        entry = IndexedLibrary(
+            library=self.source.library,
+            version=collected.version,
+            source=collected.source,
+            documents=0,
+            chunks=0,
+            tokens=0,
+            indexed_at=self.tools.clock.wall().isoformat(timespec="seconds"),
+            fingerprint="",
+        )
+        entry = await in_thread(self.writer.remaining, entry)
+        if complete:
+            entry = dataclasses.replace(entry, fingerprint=collected.fingerprint)
+        if entry.chunks:
+            self.writer.catalog = self.writer.catalog.with_library(entry)
+        else:
+            self.writer.catalog = self.writer.catalog.without_library(entry.library)
+        await in_thread(self.writer.publish)
+        self.published = self.tools.clock.now()
+
+    def _problem(self, title: str, error: str) -> None:
+        self.problems.append(
+            Problem(
+                library=self.source.library,
+                version=self.source.version,
+                title=title,
+                error=error,
+            )
+        )
+
+    def _tell(self, stage: str, documents: int = 0, chunks: int = 0) -> None:
+        self.tools.progress(
+            Progress(
+                library=self.source.library,
+                stage=stage,
+                documents=documents,
+                chunks=chunks,
+                chunks_done=self.done,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedEmbeddings:
+    """Vectors of some texts, and how much of them had to be made.
+
+    Attributes
+    ----------
+    vectors : numpy.ndarray
+        float32, shape (n texts, dimension).
+    token_counts : list of int
+        Tokens of each text.
+    cached : list of bool
+        Whether each came from the cache.
+    embedded, tokens : int
+        Texts and tokens given to the embedder now.
+    usd : float
+        What that cost.
+    """
+
+    vectors: Vectors
+    token_counts: list[int]
+    cached: list[bool]
+    embedded: int
+    tokens: int
+    usd: float
+
+
+async def embed_cached(
+    texts: Sequence[str],
+    input_type: InputType,
+    embedder: Embedder,
+    cache: EmbeddingCache,
+) -> CachedEmbeddings:
+    """Embed texts, each distinct one at most once ever; keep each answer at once.
+
+    Raises
+    ------
+    EmbedderError
+        The embedder failed, or answered vectors of the wrong shape.
+    """
+    known = await in_thread(cache.get_many, embedder.identity, input_type, texts)
+    known = {at: each for at, each in known.items() if len(each[0]) == embedder.dimension}
+    missing = list(
+        dict.fromkeys(text for at, text in enumerate(texts) if at not in known)
+    )
+    fresh: dict[str, tuple[Vectors, int]] = {}
+    usd = 0.0
+    if missing:
+        answer = await embedder.embed(missing, input_type)
+        check_embedded(answer, len(missing), embedder)
+        usd = answer.usd
+        await in_thread(
+            cache.set_many,
+            embedder.identity,
+            input_type,
+            missing,
+            answer.vectors,
+            answer.token_counts,
+        )
+        fresh = {
+            text: (vector, count)
+            for text, vector, count in zip(
+                missing, answer.vectors, answer.token_counts, strict=True
+            )
+        }
+    rows = [known.get(at) or fresh[text] for at, text in enumerate(texts)]
+    vectors = np.empty((len(texts), embedder.dimension), np.float32)
+    for at, (vector, _) in enumerate(rows):
+        vectors[at] = vector
+    return CachedEmbeddings(
+        vectors=vectors,
+        token_counts=[count for _, count in rows],
+        cached=[at in known for at in range(len(texts))],
+        embedded=len(missing),
+        tokens=sum(count for _, count in fresh.values()),
+        usd=usd,
+    )

@@ -1,0 +1,377 @@
+"""The places documents come from: installed libraries, files, rows of a table."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from contexter_nb.core import Clock, SourceError, SystemClock
+from contexter_nb.retrieval import _inventory
+from contexter_nb.retrieval._child import (
+    MODULE_SECONDS,
+    ChildStopped,
+    Message,
+    inspect_modules,
+)
+from contexter_nb.retrieval._documents import Collected, Document, Problem
+from contexter_nb.retrieval._slices import in_thread
+
+MAX_RESTARTS = 5
+MAX_FILE_BYTES = 20 * 1024 * 1024
+MAX_FILES = 50_000
+MARKUP_BY_ENDING = {
+    ".htm": "html",
+    ".html": "html",
+    ".ipynb": "notebook",
+    ".md": "markdown",
+    ".rst": "rst",
+    ".txt": "text",
+}
+_SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages"})
+_DOCUMENTATION_LABELS = ("documentation", "docs", "homepage", "home", "source")
+
+
+@dataclass(frozen=True, slots=True)
+class ModulesSource:
+    """Modules read by runtime inspection in a child process.
+
+    Attributes
+    ----------
+    distribution : importlib.metadata.Distribution or None
+        Whose modules they are; None for the standard library.
+    """
+
+    library: str
+    version: str
+    modules: tuple[str, ...]
+    distribution: metadata.Distribution | None = None
+    clock: Clock = SystemClock()
+    module_seconds: float = MODULE_SECONDS
+
+    @property
+    def source(self) -> str:
+        """Return ``installed`` or ``stdlib``."""
+        return "stdlib" if self.distribution is None else "installed"
+
+    def fingerprint(self) -> str:
+        """Return what changes when the installed files do."""
+        if self.distribution is None:
+            return f"{_inventory.standard_fingerprint()} {' '.join(self.modules)}"
+        return _inventory.fingerprint(self.distribution)
+
+    async def collect(self) -> Collected:
+        """Import and inspect the modules; a crash costs the module that crashed."""
+        fingerprint = await in_thread(self.fingerprint)
+        # Parsed anew at each access, so read once and not for each document.
+        home = project_url(self.distribution) if self.distribution else ""
+        skip: list[str] = []
+        problems: list[Problem] = []
+        documents: list[Document] = []
+        complete = False
+        for _ in range(MAX_RESTARTS):
+            documents = []
+            told: list[Problem] = []
+            try:
+                async for message in inspect_modules(
+                    self.modules, skip, self.clock, self.module_seconds
+                ):
+                    self._take(message, documents, told, home)
+            except ChildStopped as exc:
+                problems.append(self._problem(exc.importing, str(exc)))
+                if exc.importing in skip or exc.importing in self.modules:
+                    problems += told
+                    break
+                skip.append(exc.importing)
+                continue
+            problems += told
+            complete = True
+            break
+        documents += self._readme()
+        if not documents and not problems:
+            problems.append(
+                self._problem(self.library, "it has no documentation that can be read")
+            )
+        failed_roots = {each.title for each in problems} & set(self.modules)
+        whole = complete and not failed_roots
+        return Collected(
+            library=self.library,
+            version=self.version,
+            source=self.source,
+            documents=documents,
+            problems=problems,
+            fingerprint=fingerprint if whole else "",
+            complete=complete and (whole or bool(documents)),
+        )
+
+    def _take(
+        self,
+        message: Message,
+        documents: list[Document],
+        problems: list[Problem],
+        home: str,
+    ) -> None:
+        if message["type"] == "problem":
+            problems.append(self._problem(message["name"], message["error"]))
+        elif message["type"] == "document":
+            documents.append(
+                Document(
+                    library=self.library,
+                    version=self.version,
+                    source=self.source,
+                    title=message["title"],
+                    kind=message["kind"],
+                    text=message["text"],
+                    aliases=tuple(message["aliases"]),
+                    signature=message["signature"],
+                    url=home or self._page(message["title"]),
+                    described=tuple(message["described"]),
+                    mentions=message["mentions"],
+                )
+            )
+
+    def _problem(self, title: str, error: str) -> Problem:
+        return Problem(
+            library=self.library, version=self.version, title=title, error=error
+        )
+
+    def _page(self, title: str) -> str:
+        """Return where docs.python.org speaks of a name of the standard library."""
+        if self.distribution is not None:
+            return ""
+        # Each module has a page, and each public name an anchor on it
+        # (https://docs.python.org/3/library/, read 2026-11-23).
+        module = max(
+            (name for name in self.modules if f"{title}.".startswith(f"{name}.")),
+            key=len,
+            default=title,
+        )
+        release = ".".join(_inventory.python_version().split(".")[:2])
+        return f"https://docs.python.org/{release}/library/{module}.html#{title}"
+
+    def _readme(self) -> list[Document]:
+        if self.distribution is None:
+            return []
+        text = str(self.distribution.metadata.get_payload() or "")
+        if not text.strip():
+            text = self.distribution.metadata.get("Description") or ""
+        if not text.strip() or text.strip() == "UNKNOWN":
+            return []
+        kind = self.distribution.metadata.get("Description-Content-Type") or ""
+        return [
+            Document(
+                library=self.library,
+                version=self.version,
+                source=self.source,
+                title=f"{self.library} README",
+                kind="page",
+                text=text,
+                markup="markdown" if "markdown" in kind else "rst",
+                url=project_url(self.distribution),
+            )
+        ]
+
+
+def project_url(distribution: metadata.Distribution) -> str:
+    """Return a project's documentation page, else its home page; http(s) only."""
+    found: dict[str, str] = {}
+    for entry in distribution.metadata.get_all("Project-URL") or ():
+        label, _, url = entry.partition(",")
+        found.setdefault(label.strip().lower(), url.strip())
+    found.setdefault("home", distribution.metadata.get("Home-page") or "")
+    for label in _DOCUMENTATION_LABELS:
+        url = found.get(label, "")
+        if url.startswith(("https://", "http://")):
+            return url
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSource:
+    """Files of documentation: Markdown, reStructuredText, text, HTML, notebooks."""
+
+    path: Path
+    library: str
+    version: str = ""
+
+    def _files(self) -> list[Path]:
+        if self.path.is_file():
+            return [self.path]
+        found: list[Path] = []
+        for folder, folders, files in os.walk(self.path):
+            folders[:] = sorted(
+                name
+                for name in folders
+                if not name.startswith(".") and name not in _SKIPPED_FOLDERS
+            )
+            for name in sorted(files):
+                if os.path.splitext(name)[1].lower() in MARKUP_BY_ENDING:
+                    found.append(Path(folder, name))
+            if len(found) > MAX_FILES:
+                raise SourceError(
+                    f"{self.path} holds more than {MAX_FILES:,} documents; index its "
+                    "folders one by one."
+                )
+        return found
+
+    def fingerprint(self) -> str:
+        """Return what changes when a file does."""
+        digest = hashlib.blake2b(digest_size=16)
+        for file in self._files():
+            status = file.stat()
+            stamp = f"{file} {status.st_size} {status.st_mtime_ns}\n"
+            digest.update(stamp.encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
+
+    async def collect(self) -> Collected:
+        """Read the files; one that cannot be read becomes a problem."""
+        files = await in_thread(self._files)
+        fingerprint = await in_thread(self.fingerprint)
+        documents: list[Document] = []
+        problems: list[Problem] = []
+        for start in range(0, len(files), 50):
+            for file in files[start : start + 50]:
+                await in_thread(self._read, file, documents, problems)
+        if not files:
+            endings = " ".join(sorted(MARKUP_BY_ENDING))
+            problems.append(
+                self._problem(self.path.name, f"no file with one of {endings} in it")
+            )
+        return Collected(
+            library=self.library,
+            version=self.version,
+            source="folder",
+            documents=documents,
+            problems=problems,
+            fingerprint=fingerprint if not problems else "",
+        )
+
+    def _problem(self, title: str, error: str) -> Problem:
+        return Problem(
+            library=self.library, version=self.version, title=title, error=error
+        )
+
+    def _read(
+        self, file: Path, documents: list[Document], problems: list[Problem]
+    ) -> None:
+        name = file.name if file == self.path else file.relative_to(self.path).as_posix()
+        try:
+            size = file.stat().st_size
+            if size > MAX_FILE_BYTES:
+                raise OSError(f"it has {size:,} bytes, more than {MAX_FILE_BYTES:,}")
+            data = file.read_bytes()
+        except OSError as exc:
+            problems.append(self._problem(name, f"cannot be read: {exc}"))
+            return
+        text = data.decode("utf-8-sig", "replace")
+        if "\ufffd" in text and b"\xef\xbf\xbd" not in data:
+            problems.append(
+                self._problem(name, "is not UTF-8; unreadable bytes are replaced")
+            )
+        documents.append(
+            Document(
+                library=self.library,
+                version=self.version,
+                source="folder",
+                title=name,
+                kind="page",
+                text=text,
+                markup=MARKUP_BY_ENDING[file.suffix.lower()],
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RowsSource:
+    """Rows of a table: ``text`` and, where given, ``title``, ``url``, ``kind``."""
+
+    rows: Sequence[Mapping[str, Any]]
+    library: str
+    version: str = ""
+
+    def fingerprint(self) -> str:
+        """Return what changes when a row does."""
+        digest = hashlib.blake2b(digest_size=16)
+        for row in self.rows:
+            digest.update(repr(sorted(row.items())).encode("utf-8", "backslashreplace"))
+        return digest.hexdigest()
+
+    async def collect(self) -> Collected:
+        """Turn rows into documents; one without text becomes a problem."""
+        documents: list[Document] = []
+        problems: list[Problem] = []
+        titles: dict[str, int] = {}
+        for at, row in enumerate(self.rows):
+            title = str(row.get("title") or f"row {at}")
+            titles[title] = titles.get(title, 0) + 1
+            if titles[title] > 1:
+                title = f"{title} ({titles[title]})"
+            text = row.get("text")
+            if not isinstance(text, str) or not text.strip():
+                problems.append(
+                    Problem(
+                        library=self.library,
+                        version=self.version,
+                        title=title,
+                        error=f"row {at} has no text",
+                    )
+                )
+                continue
+            url = str(row.get("url") or "")
+            documents.append(
+                Document(
+                    library=self.library,
+                    version=self.version,
+                    source="frame",
+                    title=title,
+                    kind=str(row.get("kind") or "row"),
+                    text=text,
+                    markup="markdown",
+                    url=url if url.startswith(("https://", "http://")) else "",
+                )
+            )
+        return Collected(
+            library=self.library,
+            version=self.version,
+            source="frame",
+            documents=documents,
+            problems=problems,
+            fingerprint=self.fingerprint() if not problems else "",
+        )
+
+
+def library_source(
+    name: str, clock: Clock, module_seconds: float = MODULE_SECONDS
+) -> ModulesSource:
+    """Return the source of an installed library or a standard library module.
+
+    Raises
+    ------
+    UnknownLibraryError
+        Nothing installed has this name.
+    """
+    found = _inventory.find(name)
+    if isinstance(found, str):
+        everything = found == _inventory.STANDARD_LIBRARY
+        modules = _inventory.standard_modules() if everything else (found,)
+        return ModulesSource(
+            library=found,
+            version=_inventory.python_version(),
+            modules=modules,
+            clock=clock,
+            module_seconds=module_seconds,
+        )
+    return ModulesSource(
+        library=found.metadata["Name"],
+        version=found.version,
+        modules=_inventory.import_names(found),
+        distribution=found,
+        clock=clock,
+        module_seconds=module_seconds,
+    )
+
+

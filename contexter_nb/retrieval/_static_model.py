@@ -1,0 +1,129 @@
+"""The keyless embedder: a static word model that ships in a wheel."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from importlib import metadata, util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from contexter_nb.core import EmbedderError
+from contexter_nb.retrieval._embedders import Embedded, InputType, Vectors
+from contexter_nb.retrieval._slices import in_thread
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+DIMENSION = 256
+_WEIGHTS = Path("weights", "l2_supercat_256.safetensors")
+_TOKENIZER = Path("tokenizers", "l2_supercat_tokenizer_config.json")
+# Past this a text's mean hardly moves, and a 10 MB line would cost seconds.
+MAX_CHARS = 20_000
+_SLICE_TEXTS = 512
+
+
+class StaticEmbedder:
+    """Mean of static token vectors (wordllama l2_supercat, 256 dimensions).
+
+    Needs no key, no server and no download: the weights lie in the `wordllama`
+    wheel. They are read from there directly, because importing `wordllama` sets up the
+    root logger and pulls in an HTTP client (read in its source, 0.4.0, 2026-11-23).
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> model = StaticEmbedder()
+    >>> answer = asyncio.run(model.embed(["join two tables"], "query"))
+    >>> answer.vectors.shape, answer.vectors.dtype.name
+    ((1, 256), 'float32')
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._model: tuple[Tokenizer, Vectors] | None = None
+
+    @cached_property
+    def identity(self) -> str:
+        """Return the model's name, which carries the version of its wheel."""
+        return f"wordllama-l2_supercat-{DIMENSION}@{metadata.version('wordllama')}"
+
+    @property
+    def dimension(self) -> int:
+        """Return the length of a vector."""
+        return DIMENSION
+
+    async def embed(self, texts: Sequence[str], input_type: InputType) -> Embedded:
+        """Embed texts in slices off the loop, so that a cancel is soon heard."""
+        if len(texts) == 1:
+            # A query takes microseconds: not worth a change of threads.
+            return self.embed_now(texts) if self._model else await self._sliced(texts)
+        return await self._sliced(texts)
+
+    async def _sliced(self, texts: Sequence[str]) -> Embedded:
+        parts = [
+            await in_thread(self.embed_now, texts[start : start + _SLICE_TEXTS])
+            for start in range(0, len(texts), _SLICE_TEXTS)
+        ]
+        return Embedded(
+            vectors=np.concatenate([part.vectors for part in parts])
+            if parts
+            else np.empty((0, DIMENSION), np.float32),
+            token_counts=[count for part in parts for count in part.token_counts],
+        )
+
+    def embed_now(self, texts: Sequence[str]) -> Embedded:
+        """Embed texts in the calling thread."""
+        ids = self.tokens(texts)
+        counts = [len(each) for each in ids]
+        vectors = np.zeros((len(texts), DIMENSION), np.float32)
+        for row, tokens in enumerate(ids):
+            if tokens:
+                vectors[row] = self.table[tokens].sum(axis=0)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        np.divide(vectors, lengths, out=vectors, where=lengths > 0)
+        return Embedded(vectors=vectors, token_counts=counts)
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the token ids of each text, each a row of `table`."""
+        encoded = self._load()[0].encode_batch(
+            [text[:MAX_CHARS] for text in texts], add_special_tokens=False
+        )
+        return [each.ids for each in encoded]
+
+    @property
+    def table(self) -> Vectors:
+        """Return the vector of each token: float32, shape (32000, 256)."""
+        return self._load()[1]
+
+    def _load(self) -> tuple[Tokenizer, Vectors]:
+        with self._lock:
+            if self._model is None:
+                self._model = _read_model()
+            return self._model
+
+
+def _read_model() -> tuple[Tokenizer, Vectors]:
+    from safetensors.numpy import load_file
+    from tokenizers import Tokenizer
+
+    found = util.find_spec("wordllama")
+    if found is None or not found.submodule_search_locations:
+        raise EmbedderError(
+            "The keyless model is missing: install it with `pip install wordllama`."
+        )
+    folder = Path(found.submodule_search_locations[0])
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / _TOKENIZER))
+        table = load_file(folder / _WEIGHTS)["embedding.weight"].astype(np.float32)
+    except Exception as exc:
+        raise EmbedderError(
+            f"The keyless model in {folder} cannot be read; reinstall it with "
+            "`pip install --force-reinstall wordllama`."
+        ) from exc
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer, np.ascontiguousarray(table)
