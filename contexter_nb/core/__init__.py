@@ -6,8 +6,8 @@ from contexter_nb.core._clock import Clock, SystemClock
 from contexter_nb.core._errors import (
     BridgeError,
     ContexterError,
-    EmptyIndexError,
     EmbedderError,
+    EmptyIndexError,
     HomeError,
     IndexBusyError,
     IndexMismatchError,

@@ -49,6 +49,7 @@ from contexter_nb.retrieval._inventory import (
     STANDARD_LIBRARY,
     Installed,
     find,
+    installed_versions,
     inventory,
     standard_modules,
 )
@@ -94,6 +95,7 @@ __all__ = [
     "IndexWriter",
     "InputType",
     "Installed",
+    "installed_versions",
     "inventory",
     "library_source",
     "MARKUP_BY_ENDING",

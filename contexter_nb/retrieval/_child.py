@@ -66,7 +66,7 @@ async def inspect_modules(
     request = {
         "modules": list(modules),
         "skip": list(skip),
-        "path": [os.path.abspath(entry) for entry in sys.path],
+        "path": _absolute_path(),
         "module_seconds": module_seconds,
     }
     with tempfile.TemporaryDirectory(
@@ -78,6 +78,11 @@ async def inspect_modules(
                 yield message
         finally:
             child.kill()
+
+
+def _absolute_path() -> list[str]:
+    """Return where this process imports from, to a child in another folder."""
+    return [os.path.abspath(entry) for entry in sys.path]
 
 
 async def _listen(

@@ -6,9 +6,14 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from contexter_nb.retrieval._documents import DOCUMENT_DIGITS, Chunk, Document
+from contexter_nb.retrieval._documents import (
+    DOCUMENT_DIGITS,
+    PLACE_DIGITS,
+    Chunk,
+    Document,
+)
 from contexter_nb.retrieval._sections import HeadingPath, Section, sections_of
 from contexter_nb.retrieval._text import count_tokens, name_words
 
@@ -31,7 +36,7 @@ _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})")
 def chunk_document(
     document: Document, budget_tokens: int = BUDGET_TOKENS
 ) -> list[Chunk]:
-    """Cut one document into chunks.
+    r"""Cut one document into chunks.
 
     Parameters
     ----------
@@ -50,29 +55,29 @@ def chunk_document(
     --------
     >>> page = Document(
     ...     library="guide", version="", source="folder", title="a.md", kind="page",
-    ...     text="# Install\\nUse pip.", markup="markdown",
+    ...     text="# Install\nUse pip.", markup="markdown",
     ... )
     >>> [chunk.title for chunk in chunk_document(page)]
     ['a.md › Install']
     """
-    chunks = []
+    chunks: list[Chunk] = []
     seen: dict[str, int] = {}
     describe = _Object(document) if document.markup == "docstring" else _Page(document)
     for section in _merge_small(document, budget_tokens):
         for body in _split(section.body, budget_tokens):
             heading = " › ".join(section.path)
             position = seen[heading] = seen.get(heading, -1) + 1
-            lead = not section.path and position == 0
+            lead = not chunks
             chunks.append(describe.chunk(section.path, body, position, lead))
     return chunks
 
 
 def summary_of(text: str) -> str:
-    """Return the first paragraph of prose, past a signature that C docstrings open on.
+    r"""Return the first paragraph of prose, past a signature that it may open on.
 
     Examples
     --------
-    >>> summary_of("dot(a, b)\\n\\nDot product of\\ntwo arrays.\\n\\nMore.")
+    >>> summary_of("dot(a, b)\n\nDot product of\ntwo arrays.\n\nMore.")
     'Dot product of two arrays.'
     """
     paragraphs = [each for each in _BLANK_LINES.split(text.strip()) if each.strip()]
@@ -193,9 +198,14 @@ class _Describer:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.prior = prior_of(document)
+        self._places: dict[str, set[int]] = {}
 
     def title(self, path: HeadingPath) -> str:
         raise NotImplementedError
+
+    def unit(self, path: HeadingPath) -> tuple[str, ...]:
+        """Return the key of what one hit stands for."""
+        return (self.document.library, self.document.source, self.document.title)
 
     def embedded(self, path: HeadingPath, body: str, lead: bool) -> str:
         raise NotImplementedError
@@ -209,8 +219,13 @@ class _Describer:
     def chunk(self, path: HeadingPath, body: str, position: int, lead: bool) -> Chunk:
         document = self.document
         section = " › ".join(path)
+        digits = _digits(self.unit(path))
+        taken = self._places.setdefault(digits, set())
+        place = _free_place(section, position, taken)
+        taken.add(place)
         parts = {
             "library": document.library,
+            "document": document.title,
             "version": document.version,
             "source": document.source,
             "title": self.title(path),
@@ -225,7 +240,7 @@ class _Describer:
         stored = json.dumps([parts, document.aliases, self.prior], sort_keys=True)
         return Chunk(
             **parts,
-            chunk_id=_chunk_id(document, section, position),
+            chunk_id=f"{digits}{place:0{PLACE_DIGITS}x}",
             aliases=document.aliases,
             prior=self.prior,
             token_count=count_tokens(parts["embedded_text"]),
@@ -238,9 +253,7 @@ class _Object(_Describer):
 
     def __init__(self, document: Document) -> None:
         super().__init__(document)
-        lead = next(
-            (each.body for each in sections_of(document.text, "docstring")), ""
-        )
+        lead = next((each.body for each in sections_of(document.text, "docstring")), "")
         self.summary = summary_of(lead)
         own = _folded(self.summary)
         told = [each for each in document.described if _folded(each) not in own]
@@ -269,7 +282,10 @@ class _Object(_Describer):
 
 
 class _Page(_Describer):
-    """A page or a row: its heading path is the context."""
+    """A page or a row: each of its sections may be a hit, in its heading path."""
+
+    def unit(self, path: HeadingPath) -> tuple[str, ...]:
+        return (*super().unit(path), *path)
 
     def title(self, path: HeadingPath) -> str:
         return " › ".join((self.document.title, *path))
@@ -288,10 +304,20 @@ def _folded(text: str) -> str:
     return " ".join(_WORD.findall(text.lower()))
 
 
-def _chunk_id(document: Document, section: str, position: int) -> str:
-    whole = json.dumps([document.library, document.source, document.title])
-    place = json.dumps([whole, section, position])
-    return (
-        hashlib.blake2b(whole.encode(), digest_size=8).hexdigest()[:DOCUMENT_DIGITS]
-        + hashlib.blake2b(place.encode(), digest_size=8).hexdigest()
-    )[:16]
+def _digits(key: Sequence[str]) -> str:
+    """Return the part of a chunk id that all passages of one unit share."""
+    text = json.dumps(list(key))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()[:DOCUMENT_DIGITS]
+
+
+def _free_place(section: str, position: int, taken: set[int]) -> int:
+    """Return a passage's place in its unit: 0 for the first, else stable by hash."""
+    if not taken:
+        return 0
+    places = 16**PLACE_DIGITS
+    key = json.dumps([section, position])
+    digest = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+    place: int = int(digest, 16) % places
+    while place in taken:
+        place = (place + 1) % places
+    return place

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from contexter_nb.core import InvalidArgumentError
 
-DOCUMENT_DIGITS = 10
+DOCUMENT_DIGITS = 12
+PLACE_DIGITS = 4
 _ID_BYTES = 8
 
 
@@ -94,8 +95,9 @@ class Chunk:
     Attributes
     ----------
     chunk_id : str
-        16 hexadecimal digits, the first ten of them the document's, the others the
-        place in it: the same passage keeps its id when its text changes.
+        16 hexadecimal digits, the first twelve of them those of the object (or of the
+        section of a page), the others the place in it (0000 is its lead): the same
+        passage keeps its id when its text changes.
     embedded_text : str
         What the embedder sees: the passage with its context (heading path, or what
         the object is) in front.
@@ -113,6 +115,7 @@ class Chunk:
 
     chunk_id: str
     library: str
+    document: str
     version: str
     source: str
     title: str
@@ -153,5 +156,10 @@ def chunk_id_of(point: int) -> str:
 
 
 def document_of(point: int) -> int:
-    """Return what all points of one document share."""
-    return point >> 4 * (2 * _ID_BYTES - DOCUMENT_DIGITS)
+    """Return what all points of one object, or of one section of a page, share."""
+    return point >> 4 * PLACE_DIGITS
+
+
+def is_lead(point: int) -> bool:
+    """Whether this is the passage that its object or section begins with."""
+    return not point & (1 << 4 * PLACE_DIGITS) - 1

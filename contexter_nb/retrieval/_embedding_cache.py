@@ -93,10 +93,7 @@ class EmbeddingCache:
                 raise
 
     def _evict(self, database: sqlite3.Connection) -> None:
-        size = _pragma(database, "page_size") * (
-            _pragma(database, "page_count") - _pragma(database, "freelist_count")
-        )
-        if size > self._max_bytes:
+        if _bytes_used(database) > self._max_bytes:
             database.execute(
                 "DELETE FROM embeddings WHERE rowid IN (SELECT rowid FROM embeddings "
                 "ORDER BY rowid LIMIT (SELECT count(*) / 5 + 1 FROM embeddings))"
@@ -151,12 +148,23 @@ class EmbeddingCache:
             raise
         return database
 
+    def size(self) -> tuple[int, int]:
+        """Return how many vectors are kept, and the file's bytes in use."""
+        with self._open() as database:
+            (count,) = database.execute("SELECT count(*) FROM embeddings").fetchone()
+            return int(count), _bytes_used(database)
+
     def close(self) -> None:
         """Close the file; a later call opens it again."""
         with self._lock:
             if self._database is not None and self._process == os.getpid():
                 self._database.close()
             self._database = None
+
+
+def _bytes_used(database: sqlite3.Connection) -> int:
+    pages = _pragma(database, "page_count") - _pragma(database, "freelist_count")
+    return _pragma(database, "page_size") * pages
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:

@@ -34,9 +34,7 @@ def create_shard(folder: Path, dimension: int) -> None:
     """Make an empty shard in a generation's folder."""
     config = edge.EdgeConfig(
         vectors={DENSE: edge.EdgeVectorParams(dimension, edge.Distance.Cosine)},
-        sparse_vectors={
-            TEXT: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)
-        },
+        sparse_vectors={TEXT: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
         wal_enabled=False,
     )
     (folder / _SHARD).mkdir(mode=0o700)
@@ -102,6 +100,7 @@ def points(
             },
             {
                 "library": chunk.library,
+                "document": chunk.document,
                 "version": chunk.version,
                 "source": chunk.source,
                 "title": chunk.title,

@@ -171,4 +171,3 @@ def _engine_condition(condition: Condition) -> edge.ConditionType:
     if condition.bounds:
         return edge.FieldCondition(key, range=edge.RangeFloat(**dict(condition.bounds)))
     return edge.FieldCondition(key, match=edge.MatchAny(list(condition.any_of)))  # type: ignore[arg-type]  # all of one type
-

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import socket
+import sys
 import uuid
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -24,10 +25,8 @@ from filelock import FileLock, Timeout
 
 from contexter_nb.core import Clock, HomeError
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows: an open file cannot be deleted, which protects as well
-    fcntl = None  # type: ignore[assignment]
 
 _POLL_SECONDS = 0.1
 _COPY_BYTES = 1024 * 1024
@@ -136,7 +135,9 @@ class Generations:
 
     def _numbered(self) -> list[tuple[int, Path]]:
         return [
-            (int(path.name), path) for path in self.path.iterdir() if path.name.isdigit()
+            (int(path.name), path)
+            for path in self.path.iterdir()
+            if path.name.isdigit()
         ]
 
     def _hold(self, number: int, *, shared: bool) -> int | None:
@@ -150,15 +151,10 @@ class Generations:
                 f"The index in {self.path} cannot be locked ({exc.strerror}); readers "
                 "need to write there too. Choose another home with connect(home=...)."
             ) from exc
-        if fcntl is None:
-            return descriptor
-        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except OSError:
+        if not _flock(descriptor, shared=shared):
             os.close(descriptor)
             return None
-        # Between open and lock a sweep may have removed the file: then it holds nothing.
+        # A sweep may have removed the file before the lock: then it holds nothing.
         if os.fstat(descriptor).st_nlink == 0:
             os.close(descriptor)
             return None
@@ -365,6 +361,17 @@ def _data_ranges(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
             return  # only a hole is left
         position = os.lseek(descriptor, start, os.SEEK_HOLE)
         yield start, position
+
+
+def _flock(descriptor: int, *, shared: bool) -> bool:
+    if sys.platform == "win32":
+        return True  # an open file cannot be deleted there, which protects as well
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _close_quietly(descriptor: int) -> None:

@@ -6,7 +6,14 @@ import contextlib
 import dataclasses
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +31,7 @@ from contexter_nb.retrieval._documents import (
     Chunk,
     chunk_id_of,
     document_of,
+    is_lead,
     point_id,
 )
 from contexter_nb.retrieval._embedders import Embedder, Vectors
@@ -55,6 +63,8 @@ MAX_LIMIT = 1_000
 _DEPTH = 100
 _CHUNKS_A_DOCUMENT = 3
 _UPSERT_POINTS = 500
+# A document shows the passage it begins with where that scores this share of its best.
+_LEAD_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +147,7 @@ class EmbeddedIndex:
         The third, term by term part of a hybrid search.
     """
 
-    def __init__(
-        self, folder: Path, embedder: Embedder, matcher: TermMatcher
-    ) -> None:
+    def __init__(self, folder: Path, embedder: Embedder, matcher: TermMatcher) -> None:
         self.generations = Generations(folder)
         self.embedder = embedder
         self._matcher = matcher
@@ -270,13 +278,15 @@ class EmbeddedIndex:
         for part, answer in zip(wanted, answers, strict=True):
             found: dict[int, float] = {}
             for point in answer:
-                number = int(point.id)  # type: ignore[arg-type]  # we store integers
+                number = int(point.id)
                 key = document_of(number)
                 if key not in found:
                     if len(found) == depth:
                         break
                     found[key] = point.score
                     best.setdefault(key, number)
+                elif is_lead(number) and point.score > _LEAD_SHARE * found[key]:
+                    best[key] = number
             parts[part] = list(found)
             scores[part] = found
         return best, parts, scores
@@ -293,7 +303,9 @@ class EmbeddedIndex:
     ) -> list[int]:
         """Return the documents in the order of their gists' term by term match."""
         keys = list(best)
-        scores = self._matcher.scores(query, [known[best[key]]["terms"] for key in keys])
+        scores = self._matcher.scores(
+            query, [known[best[key]]["terms"] for key in keys]
+        )
         return [keys[at] for at in np.argsort(-scores, kind="stable") if scores[at] > 0]
 
     def similar(
@@ -316,7 +328,7 @@ class EmbeddedIndex:
                     with_payload=True,
                 )
             )
-            payloads = {int(each.id): each.payload or {} for each in answer}  # type: ignore[arg-type]
+            payloads = {int(each.id): each.payload or {} for each in answer}
             own_document = document_of(point_id(chunk_id))
             others = [
                 Candidate(number, each.score)
@@ -379,6 +391,29 @@ class EmbeddedIndex:
             filtered_out=key not in parts[DENSE],
         )
 
+    def facets(
+        self, column: str, conditions: Sequence[Condition] = (), limit: int = 100
+    ) -> dict[str, int]:
+        """Return the values of a text column with their number of passages.
+
+        Parameters
+        ----------
+        column : str
+            ``kind library section source title`` or ``version``.
+        limit : int
+            The most frequent so many.
+        """
+        with self._searching() as shard:
+            answer = shard.facet(
+                edge.FacetRequest(
+                    key=column,
+                    limit=limit,
+                    exact=True,
+                    filter=engine_filter(conditions),
+                )
+            )
+        return {str(hit.value): hit.count for hit in answer.hits}
+
     def _words(
         self, query: str, record: edge.Record
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -386,7 +421,8 @@ class EmbeddedIndex:
         vector = record.vector
         sparse = vector.get(TEXT) if isinstance(vector, dict) else None
         has = set(sparse.indices) if isinstance(sparse, edge.SparseVector) else set()
-        matched, missing = [], []
+        matched: list[str] = []
+        missing: list[str] = []
         for word in dict.fromkeys(query.split()):
             stems = self._bm25.embed_query(word).indices
             if stems:
@@ -549,10 +585,10 @@ class IndexWriter:
         condition = engine_filter(
             [Condition(column="library", any_of=(library.library,))]
         )
-        stored = list(scroll(self.shard, condition, ["tokens"]))
+        stored = list(scroll(self.shard, condition, ["document", "tokens"]))
         return dataclasses.replace(
             library,
-            documents=len({document_of(number) for number, _ in stored}),
+            documents=len({payload["document"] for _, payload in stored}),
             chunks=len(stored),
             tokens=sum(int(payload.get("tokens", 0)) for _, payload in stored),
             fingerprint="",
@@ -576,7 +612,7 @@ def _payloads(
     shard: edge.EdgeShard, numbers: Iterable[int], columns: list[str] | bool
 ) -> dict[int, Payload]:
     return {
-        int(record.id): record.payload or {}  # type: ignore[arg-type]
+        int(record.id): record.payload or {}
         for record in shard.retrieve(list(numbers), columns, False)
     }
 
@@ -585,8 +621,8 @@ def _record(shard: edge.EdgeShard, chunk_id: str) -> edge.Record:
     found = shard.retrieve([point_id(chunk_id)], True, True)
     if not found:
         raise UnknownChunkError(
-            f"No chunk {chunk_id} is in the index; it may have been indexed anew since. "
-            "Search again and take its chunk_id."
+            f"No chunk {chunk_id} is in the index; it may have changed since. Search "
+            "again and take the chunk_id from there."
         )
     return found[0]
 

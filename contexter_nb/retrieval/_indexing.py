@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,8 +17,6 @@ from contexter_nb.retrieval._documents import (
     Collected,
     Document,
     Problem,
-    document_of,
-    point_id,
 )
 from contexter_nb.retrieval._embedders import (
     Embedder,
@@ -117,7 +115,7 @@ class IndexingTools:
 
 async def index_sources(
     sources: Sequence[Source], tools: IndexingTools
-) -> AsyncIterator[IndexReport]:
+) -> AsyncGenerator[IndexReport, None]:
     """Index some sources, yielding a report each.
 
     Cancelled or killed at any point it loses nothing that was published, and no
@@ -202,7 +200,7 @@ class _LibraryJob:
         report = IndexReport(
             library=self.source.library,
             version=collected.version,
-            documents=len({document_of(point_id(chunk.chunk_id)) for chunk in chunks}),
+            documents=len({chunk.document for chunk in chunks}),
             chunks=len(stored_new | set(kept)),
             new=len(stored_new),
             unchanged=len(chunks) - len(new),
@@ -370,7 +368,9 @@ async def embed_cached(
         The embedder failed, or answered vectors of the wrong shape.
     """
     known = await in_thread(cache.get_many, embedder.identity, input_type, texts)
-    known = {at: each for at, each in known.items() if len(each[0]) == embedder.dimension}
+    known = {
+        at: each for at, each in known.items() if len(each[0]) == embedder.dimension
+    }
     missing = list(
         dict.fromkeys(text for at, text in enumerate(texts) if at not in known)
     )

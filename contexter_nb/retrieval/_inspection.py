@@ -46,7 +46,9 @@ MAX_SUFFIX_NAMES = 30
 MAX_SIGNATURE_CHARS = 400
 MAX_MODULES = 5_000
 _DOTTED = re.compile(r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)+")
-_SEE_ALSO = re.compile(r"^See Also\n-{4,}\n(?P<body>.*?)(?:^\w[^\n]*\n-{4,}$|\Z)", re.M | re.S)
+_SEE_ALSO = re.compile(
+    r"^See Also\n-{4,}\n(?P<body>.*?)(?:^\w[^\n]*\n-{4,}$|\Z)", re.M | re.S
+)
 _ENTRY = re.compile(
     r"^[ ]*(?::\w+:)?`?(?P<name>[A-Za-z_][\w.]*)`?(?:\(\))?[ ]*:[ ]*"
     r"(?P<description>\S[^\n]*(?:\n[ ]{4,}[^\n]+)*)",
@@ -177,7 +179,12 @@ class Collector:
             error = _describe(exc)
         except BaseException as exc:  # SystemExit and worse are data here
             error = _describe(exc)
-        self.say(type="problem", name=name, error=f"import of {name} failed: {error}")
+        self.say(
+            type="problem",
+            name=name,
+            error=f"import of {name} failed: {error}",
+            root=name in self.roots,
+        )
         return None
 
     def _ours(self, name: str) -> bool:
@@ -214,9 +221,9 @@ class Collector:
                 value = getattr(module, attribute)
             except BaseException:
                 continue
-            if exported and attribute not in exported:
-                if not (package and _listed_at_home(attribute, value)):
-                    continue
+            hidden = bool(exported) and attribute not in exported
+            if hidden and not (package and _listed_at_home(attribute, value)):
+                continue
             self._collect_attribute(
                 f"{name}.{attribute}", value, bool(exported), module
             )

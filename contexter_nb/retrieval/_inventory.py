@@ -7,10 +7,13 @@ import os
 import re
 import sys
 import sysconfig
+from collections.abc import Sequence
 from dataclasses import dataclass
+from email.message import Message
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+from typing import cast
 
 from contexter_nb.core import UnknownLibraryError, did_you_mean
 
@@ -50,6 +53,11 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def message_of(distribution: metadata.Distribution) -> Message:
+    """Return a distribution's metadata as the message that it is; parsed each time."""
+    return cast(Message, distribution.metadata)
+
+
 def distributions() -> dict[str, metadata.Distribution]:
     """Return every installed distribution by its normalized name, first on the path."""
     found: dict[str, metadata.Distribution] = {}
@@ -76,7 +84,9 @@ def import_names(distribution: metadata.Distribution) -> tuple[str, ...]:
     if not names:
         names.add(distribution.metadata["Name"].replace("-", "_"))
     good = {name for name in names if name.isidentifier() and name[0] != "_"}
-    namespaces = {name for name in good if name in ("tests", "test", "docs", "examples")}
+    namespaces = {
+        name for name in good if name in ("tests", "test", "docs", "examples")
+    }
     return tuple(sorted(good - namespaces or good))
 
 
@@ -100,9 +110,7 @@ def inventory() -> list[Installed]:
     """Return all that can be indexed by name, distributions first."""
     found = [_describe(each) for _, each in sorted(distributions().items())]
     folder = Path(sysconfig.get_paths()["stdlib"])
-    for name in standard_modules():
-        found.append(_describe_module(name, folder))
-    return found
+    return found + [_describe_module(name, folder) for name in standard_modules()]
 
 
 def _describe(distribution: metadata.Distribution) -> Installed:
@@ -117,7 +125,7 @@ def _describe(distribution: metadata.Distribution) -> Installed:
         import_names=import_names(distribution),
         modules=modules,
         size_bytes=size,
-        summary=" ".join((distribution.metadata.get("Summary") or "").split()),
+        summary=" ".join(str(message_of(distribution).get("Summary") or "").split()),
     )
 
 
@@ -168,6 +176,20 @@ def find(name: str) -> metadata.Distribution | str:
         f"{did_you_mean(name, names)} nb.libraries() lists what is here; install a "
         "library with %pip install to index it."
     )
+
+
+def installed_versions(names: Sequence[str]) -> dict[str, str]:
+    """Return the version of each of these that is installed now."""
+    known = distributions()
+    modules = {*standard_modules(), STANDARD_LIBRARY}
+    found = {}
+    for name in names:
+        distribution = known.get(normalized(name))
+        if distribution is not None:
+            found[name] = distribution.version
+        elif name.partition(".")[0] in modules:
+            found[name] = python_version()
+    return found
 
 
 def fingerprint(distribution: metadata.Distribution) -> str:

@@ -78,13 +78,7 @@ async def optimize_index(
 
 
 async def _run(shard: Path, clock: Clock) -> bool:
-    process = subprocess.Popen(
-        [sys.executable, "-c", _SCRIPT, str(shard)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = _start(shard)
     try:
         while process.poll() is None:
             await clock.sleep(_POLL_SECONDS)
@@ -103,3 +97,13 @@ async def _run(shard: Path, clock: Clock) -> bool:
             "index is as it was before."
         )
     return process.returncode == 0
+
+
+def _start(shard: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _SCRIPT, str(shard)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

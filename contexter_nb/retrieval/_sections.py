@@ -18,7 +18,9 @@ class Section(NamedTuple):
     body: str
 
 
-_UNDERLINED = re.compile(r"^(?P<title>[^\s].*)\n(?P<line>[-=~^\"'+*#`:.]{3,})[ \t]*$", re.M)
+_UNDERLINED = re.compile(
+    r"^(?P<title>[^\s].*)\n(?P<line>[-=~^\"'+*#`:.]{3,})[ \t]*$", re.M
+)
 _GOOGLE = re.compile(
     r"^(?P<title>Args|Arguments|Attributes|Example|Examples|Keyword Args|"
     r"Keyword Arguments|Note|Notes|Parameters|Raises|References|Return|Returns|"
@@ -31,7 +33,7 @@ _FENCE = re.compile(r"^[ \t]*(?P<fence>`{3,}|~{3,})")
 
 
 def sections_of(text: str, markup: str) -> list[Section]:
-    """Return the non-empty sections of `text` in order.
+    r"""Return the non-empty sections of `text` in order.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -73,6 +73,7 @@ class ModulesSource:
         problems: list[Problem] = []
         documents: list[Document] = []
         complete = False
+        whole = True
         for _ in range(MAX_RESTARTS):
             documents = []
             told: list[Problem] = []
@@ -81,8 +82,10 @@ class ModulesSource:
                     self.modules, skip, self.clock, self.module_seconds
                 ):
                     self._take(message, documents, told, home)
+                    whole = whole and not message.get("root")
             except ChildStopped as exc:
                 problems.append(self._problem(exc.importing, str(exc)))
+                whole = False
                 if exc.importing in skip or exc.importing in self.modules:
                     problems += told
                     break
@@ -96,16 +99,14 @@ class ModulesSource:
             problems.append(
                 self._problem(self.library, "it has no documentation that can be read")
             )
-        failed_roots = {each.title for each in problems} & set(self.modules)
-        whole = complete and not failed_roots
         return Collected(
             library=self.library,
             version=self.version,
             source=self.source,
             documents=documents,
             problems=problems,
-            fingerprint=fingerprint if whole else "",
-            complete=complete and (whole or bool(documents)),
+            fingerprint=fingerprint if complete and whole else "",
+            complete=complete and whole,
         )
 
     def _take(
@@ -156,12 +157,13 @@ class ModulesSource:
     def _readme(self) -> list[Document]:
         if self.distribution is None:
             return []
-        text = str(self.distribution.metadata.get_payload() or "")
+        told = _inventory.message_of(self.distribution)
+        text = str(told.get_payload() or "")
         if not text.strip():
-            text = self.distribution.metadata.get("Description") or ""
+            text = str(told.get("Description") or "")
         if not text.strip() or text.strip() == "UNKNOWN":
             return []
-        kind = self.distribution.metadata.get("Description-Content-Type") or ""
+        kind = str(told.get("Description-Content-Type") or "")
         return [
             Document(
                 library=self.library,
@@ -178,11 +180,12 @@ class ModulesSource:
 
 def project_url(distribution: metadata.Distribution) -> str:
     """Return a project's documentation page, else its home page; http(s) only."""
+    told = _inventory.message_of(distribution)
     found: dict[str, str] = {}
-    for entry in distribution.metadata.get_all("Project-URL") or ():
-        label, _, url = entry.partition(",")
+    for entry in told.get_all("Project-URL") or ():
+        label, _, url = str(entry).partition(",")
         found.setdefault(label.strip().lower(), url.strip())
-    found.setdefault("home", distribution.metadata.get("Home-page") or "")
+    found.setdefault("home", str(told.get("Home-page") or ""))
     for label in _DOCUMENTATION_LABELS:
         url = found.get(label, "")
         if url.startswith(("https://", "http://")):
@@ -208,9 +211,11 @@ class FolderSource:
                 for name in folders
                 if not name.startswith(".") and name not in _SKIPPED_FOLDERS
             )
-            for name in sorted(files):
-                if os.path.splitext(name)[1].lower() in MARKUP_BY_ENDING:
-                    found.append(Path(folder, name))
+            found += [
+                Path(folder, name)
+                for name in sorted(files)
+                if os.path.splitext(name)[1].lower() in MARKUP_BY_ENDING
+            ]
             if len(found) > MAX_FILES:
                 raise SourceError(
                     f"{self.path} holds more than {MAX_FILES:,} documents; index its "
@@ -258,7 +263,9 @@ class FolderSource:
     def _read(
         self, file: Path, documents: list[Document], problems: list[Problem]
     ) -> None:
-        name = file.name if file == self.path else file.relative_to(self.path).as_posix()
+        name = (
+            file.name if file == self.path else file.relative_to(self.path).as_posix()
+        )
         try:
             size = file.stat().st_size
             if size > MAX_FILE_BYTES:
@@ -373,5 +380,3 @@ def library_source(
         clock=clock,
         module_seconds=module_seconds,
     )
-
-

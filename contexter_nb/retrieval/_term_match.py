@@ -43,9 +43,7 @@ class TermMatcher:
         }
         return [encoded[gist] for gist in gists]
 
-    def scores(
-        self, query: str, encoded: Sequence[str]
-    ) -> npt.NDArray[np.float32]:
+    def scores(self, query: str, encoded: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return how well each encoded gist covers the query's tokens.
 
         Returns
@@ -82,4 +80,3 @@ class TermMatcher:
 
 def _distinct(ids: Sequence[int]) -> npt.NDArray[np.uint16]:
     return np.unique(np.array(ids[:MAX_TERMS], _TYPE))
-

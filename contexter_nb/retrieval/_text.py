@@ -13,7 +13,7 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_.\W]+")
 
 
 def repair(text: str) -> tuple[str, list[str]]:
-    """Return `text` fit to be stored and shown, and a sentence for each repair.
+    r"""Return `text` fit to be stored and shown, and a sentence for each repair.
 
     Examples
     --------

@@ -1,0 +1,232 @@
+"""The columns of every answer: name, dtype, and what the numbers mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+STRING = "str"
+INTEGER = "int64"
+NUMBER = "float64"
+COUNT_OR_NONE = "Int64"
+TRUTH = "bool"
+INSTANT = "datetime64[us, UTC]"
+OBJECT = "object"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    Attributes
+    ----------
+    dtype : str
+        Its pandas dtype, the same whether the frame has rows or not.
+    meaning : str
+        What a value says, with its unit.
+    """
+
+    name: str
+    dtype: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of frame.
+
+    Attributes
+    ----------
+    rows : str
+        What a row is, and in which order rows come.
+    """
+
+    name: str
+    rows: str
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the columns' names in order."""
+        return tuple(column.name for column in self.columns)
+
+
+_LIBRARY = Column("library", STRING, "distribution, module, folder or table")
+_VERSION = Column("version", STRING, "its version; empty where it has none")
+_SOURCE = Column("source", STRING, "installed, stdlib, folder or frame")
+_TITLE = Column("title", STRING, "dotted public name, or a page's heading path")
+_ALIASES = Column("aliases", OBJECT, "tuple of the other names it is found under")
+_KIND = Column(
+    "kind", STRING, "module class function method property attribute page row"
+)
+_TEXT = Column("text", STRING, "the passage")
+_TOKENS = Column("tokens", INTEGER, "length of what is embedded, in tokens")
+_URL = Column("url", STRING, "where to read it; empty where unknown")
+_CHUNK_ID = Column("chunk_id", STRING, "16 hexadecimal digits, stable")
+_CHUNKS = Column("chunks", INTEGER, "passages")
+_DOCUMENTS = Column("documents", INTEGER, "documented objects, pages or rows")
+_USD = Column("usd", NUMBER, "cost, US dollars")
+_SECONDS = Column("seconds", NUMBER, "time it took, s")
+_ERROR = Column("error", STRING, "what went wrong; missing where nothing did")
+
+_ALL = (
+    Kind(
+        "status",
+        "a service",
+        (
+            Column("service", STRING, "embedder, index, cache or bridge"),
+            Column("mode", STRING, "embedded, local server, remote, or closed"),
+            Column("healthy", TRUTH, "whether it just answered"),
+            Column("latency_ms", NUMBER, "time of that answer, ms"),
+            Column("detail", STRING, "what it is and what may be done"),
+        ),
+    ),
+    Kind(
+        "libraries",
+        "something that can be indexed by name, distributions first",
+        (
+            _LIBRARY,
+            _VERSION,
+            _SOURCE,
+            Column("indexed_version", STRING, "missing where it is not indexed"),
+            Column("modules", INTEGER, "Python modules, counted without importing"),
+            Column("size_bytes", INTEGER, "size of its files, bytes"),
+            Column("import_names", OBJECT, "tuple of top-level import names"),
+            Column("summary", STRING, "one line about it"),
+        ),
+    ),
+    Kind(
+        "docs",
+        "a passage, in reading order; a problem has an error and no text",
+        (
+            _LIBRARY,
+            _VERSION,
+            _SOURCE,
+            _TITLE,
+            _ALIASES,
+            _KIND,
+            Column("section", STRING, "heading path or docstring section"),
+            _TEXT,
+            _TOKENS,
+            _URL,
+            _CHUNK_ID,
+            _ERROR,
+        ),
+    ),
+    Kind(
+        "index",
+        "a library; then a row for each of its documents with a problem",
+        (
+            _LIBRARY,
+            _VERSION,
+            Column("document", STRING, "missing in a library's own row"),
+            _DOCUMENTS,
+            _CHUNKS,
+            Column("new", INTEGER, "passages stored now, new or changed"),
+            Column("unchanged", INTEGER, "passages that were stored already"),
+            Column("removed", INTEGER, "passages whose source is gone"),
+            Column("failed", INTEGER, "documents with a problem"),
+            Column("embedded", INTEGER, "texts embedded now, not taken from cache"),
+            Column("tokens", INTEGER, "tokens embedded now"),
+            _USD,
+            _SECONDS,
+            _ERROR,
+        ),
+    ),
+    Kind(
+        "search",
+        "a hit, best first",
+        (
+            Column("rank", INTEGER, "from 1"),
+            Column("score", NUMBER, "fused score, cosine (dense) or BM25 (text)"),
+            _LIBRARY,
+            _VERSION,
+            _TITLE,
+            _ALIASES,
+            _KIND,
+            _TEXT,
+            Column("dense_rank", COUNT_OR_NONE, "rank by meaning; missing: not found"),
+            Column("text_rank", COUNT_OR_NONE, "rank by words; missing: not found"),
+            _URL,
+            _CHUNK_ID,
+        ),
+    ),
+    Kind(
+        "explain",
+        "a part of the search, the fused result last",
+        (
+            Column("part", STRING, "dense, text, terms or hybrid"),
+            Column("rank", COUNT_OR_NONE, "missing where the part did not find it"),
+            Column("found", INTEGER, "documents this part ranked"),
+            Column("score", NUMBER, "the part's score; missing where it has none"),
+            Column("note", STRING, "why"),
+        ),
+    ),
+    Kind(
+        "embed",
+        "a text, in the order given",
+        (
+            _TEXT,
+            Column("tokens", INTEGER, "length as the embedder counts, tokens"),
+            Column("cached", TRUTH, "whether it came from the cache"),
+            Column("embedding", OBJECT, "float32 array, shape (dimension,), length 1"),
+        ),
+    ),
+    Kind(
+        "similarity",
+        "a pair, every a with every b",
+        (
+            Column("a", STRING, "first text"),
+            Column("b", STRING, "second text"),
+            Column("cosine", NUMBER, "-1 to 1"),
+        ),
+    ),
+    Kind(
+        "contents",
+        "an indexed library, by name",
+        (
+            _LIBRARY,
+            _VERSION,
+            _SOURCE,
+            Column("installed_version", STRING, "missing where it is not installed"),
+            Column("state", STRING, "current, outdated, incomplete or not installed"),
+            _DOCUMENTS,
+            _CHUNKS,
+            Column("tokens", INTEGER, "tokens of all its passages"),
+            Column("indexed_at", INSTANT, "when it was indexed, UTC"),
+        ),
+    ),
+    Kind(
+        "remove",
+        "a library something was removed of",
+        (
+            _LIBRARY,
+            _VERSION,
+            Column("removed", INTEGER, "passages removed"),
+            Column("chunks", INTEGER, "passages left"),
+        ),
+    ),
+    Kind(
+        "optimize",
+        "one row",
+        (
+            _CHUNKS,
+            Column("optimized", TRUTH, "whether anything had to be rebuilt"),
+            _SECONDS,
+            Column("detail", STRING, "what that means"),
+        ),
+    ),
+)
+KINDS = {kind.name: kind for kind in _ALL}
+
+
+def kind_of(columns: Iterable[str]) -> str | None:
+    """Return the kind of frame that has exactly these columns, or None.
+
+    Examples
+    --------
+    >>> kind_of(["a", "b", "cosine"])
+    'similarity'
+    """
+    names = tuple(columns)
+    return next((kind.name for kind in _ALL if kind.names == names), None)

@@ -1,0 +1,75 @@
+"""Make a frame of a declared kind from records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from contexter_nb.frames._columns import INSTANT, KINDS, OBJECT, STRING
+
+
+def make_frame(
+    kind: str,
+    records: Sequence[Mapping[str, Any]],
+    attrs: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Return records as a frame whose columns and dtypes do not depend on them.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    records : sequence of mapping
+        A value a column; a missing or None value becomes the column's missing value.
+    attrs : mapping
+        What the frame carries beside its rows, in ``frame.attrs``.
+
+    Examples
+    --------
+    >>> make_frame("similarity", []).dtypes["cosine"].name
+    'float64'
+    """
+    columns = {
+        column.name: _array(
+            [record.get(column.name) for record in records], column.dtype
+        )
+        for column in KINDS[kind].columns
+    }
+    frame = pd.DataFrame(columns, copy=False)
+    frame.attrs.update(attrs or {})
+    return frame
+
+
+def _array(values: list[Any], dtype: str) -> Any:
+    if dtype == OBJECT:
+        array = np.empty(len(values), dtype=object)
+        for at, value in enumerate(values):  # a slice would unpack tuples
+            array[at] = value
+        return array
+    if dtype == STRING:
+        return pd.array(values, dtype="str")
+    if dtype == INSTANT:
+        instants = pd.to_datetime(pd.Series(values, dtype="str"), utc=True)
+        return instants.dt.as_unit("us")
+    if dtype == "Int64":
+        return pd.array(values, dtype="Int64")
+    return np.array([np.nan if value is None else value for value in values], dtype)
+
+
+def describe() -> pd.DataFrame:
+    """Return every column of every kind of frame: the reference table.
+
+    Examples
+    --------
+    >>> describe().query("frame == 'similarity'")["column"].tolist()
+    ['a', 'b', 'cosine']
+    """
+    rows = [
+        (kind.name, column.name, column.dtype, column.meaning, kind.rows)
+        for kind in KINDS.values()
+        for column in kind.columns
+    ]
+    return pd.DataFrame(rows, columns=["frame", "column", "dtype", "meaning", "rows"])

@@ -1,0 +1,214 @@
+"""Arguments of the verbs, checked before anything is done: one sentence for each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contexter_nb.core import Clock, InvalidArgumentError, did_you_mean
+from contexter_nb.retrieval import (
+    MARKUP_BY_ENDING,
+    MAX_LIMIT,
+    MODES,
+    Catalog,
+    Condition,
+    FolderSource,
+    RowsSource,
+    Source,
+    library_source,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_QUERY_CHARS = 10_000
+_TEXT_COLUMNS = ("text", "content", "body", "passage", "document")
+_SOURCES = ("installed", "stdlib", "folder", "frame")
+
+
+def check_query(query: object) -> str:
+    """Return a query's text, or raise where there is nothing to search for."""
+    if not isinstance(query, str):
+        raise InvalidArgumentError(
+            f"query is {type(query).__name__}; give a question as text."
+        )
+    if not query.strip():
+        raise InvalidArgumentError(
+            'query is empty; ask something, as nb.search("join two tables").'
+        )
+    if len(query) > MAX_QUERY_CHARS:
+        raise InvalidArgumentError(
+            f"query has {len(query):,} characters; ask in at most {MAX_QUERY_CHARS:,}."
+        )
+    return query.encode("utf-8", "replace").decode("utf-8").strip()
+
+
+def check_limit(limit: object) -> int:
+    """Return how many rows are wanted."""
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        raise InvalidArgumentError(
+            f"limit is {limit!r}; give a whole number from 1 to {MAX_LIMIT:,}."
+        )
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InvalidArgumentError(
+            f"limit is {limit:,}; give a number from 1 to {MAX_LIMIT:,}."
+        )
+    return limit
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
+    """Return a value that must be one of some words."""
+    if value not in choices:
+        listed = ", ".join(repr(each) for each in choices)
+        raise InvalidArgumentError(
+            f"{name} is {value!r}; use one of {listed}."
+            f"{did_you_mean(str(value), choices)}"
+        )
+    return str(value)
+
+
+def check_mode(mode: object) -> str:
+    """Return how to search."""
+    return check_choice("mode", mode, MODES)
+
+
+def check_texts(name: str, texts: object) -> list[str]:
+    """Return one or several texts as a list."""
+    if isinstance(texts, str):
+        return [texts]
+    if not isinstance(texts, Iterable):
+        raise InvalidArgumentError(
+            f"{name} is {type(texts).__name__}; give a text or several."
+        )
+    found = list(texts)
+    for at, text in enumerate(found):
+        if not isinstance(text, str):
+            raise InvalidArgumentError(
+                f"{name}[{at}] is {type(text).__name__}; every one must be text."
+            )
+        if not text.strip():
+            raise InvalidArgumentError(f"{name}[{at}] is empty; leave empty texts out.")
+    return [text.encode("utf-8", "replace").decode("utf-8") for text in found]
+
+
+def check_libraries(conditions: Sequence[Condition], catalog: Catalog | None) -> None:
+    """Refuse a filter on a library that is not indexed: it would find nothing."""
+    known = catalog.libraries if catalog else {}
+    for condition in conditions:
+        if condition.column != "library" or condition.negated or not known:
+            continue
+        for name in condition.any_of:
+            if name not in known:
+                raise InvalidArgumentError(
+                    f"where names the library {name!r}, which is not indexed."
+                    f"{did_you_mean(str(name), known)} Index it with "
+                    f"nb.index({name!r}), or see nb.contents()."
+                )
+
+
+def sources_of(
+    what: object, name: str | None, source: str | None, clock: Clock
+) -> list[Source]:
+    """Return the sources a person means by `what`.
+
+    Parameters
+    ----------
+    what : str, path, DataFrame or a list of these
+        An installed library, a standard library module, a file or a folder, a table.
+    name : str or None
+        What a folder or a table is to be called; a library has its own name.
+    source : str or None
+        ``installed stdlib folder frame``, where a name alone is ambiguous.
+
+    Raises
+    ------
+    InvalidArgumentError
+        `what` is of another type, empty, or a table without a text column.
+    UnknownLibraryError
+        Nothing has this name.
+    """
+    if source is not None:
+        check_choice("source", source, _SOURCES)
+    if isinstance(what, (list, tuple, set, frozenset)):
+        if not what:
+            raise InvalidArgumentError(
+                'There is nothing in the list; name a library, as nb.index("pandas").'
+            )
+        found = [
+            each for item in what for each in sources_of(item, name, source, clock)
+        ]
+        return list({each.library: each for each in found}.values())
+    if isinstance(what, os.PathLike):
+        return [_folder(Path(what), name)]
+    if _is_frame(what):
+        return [_rows(what, name)]
+    if not isinstance(what, str):
+        raise InvalidArgumentError(
+            f"{type(what).__name__} cannot be indexed; give a library's name, a path, "
+            "a DataFrame, or a list of these."
+        )
+    if not what.strip():
+        raise InvalidArgumentError(
+            'The name is empty; name a library, as nb.index("pandas").'
+        )
+    if source == "folder" or (source is None and _looks_like_path(what)):
+        return [_folder(Path(what), name)]
+    return [library_source(what.strip(), clock)]
+
+
+def _looks_like_path(what: str) -> bool:
+    if any(mark in what for mark in ("/", os.sep)) or what.startswith(("~", ".")):
+        return True
+    return os.path.splitext(what)[1].lower() in MARKUP_BY_ENDING
+
+
+def _folder(path: Path, name: str | None) -> FolderSource:
+    path = path.expanduser()
+    if not path.exists():
+        near = path.parent.iterdir() if path.parent.is_dir() else ()
+        raise InvalidArgumentError(
+            f"There is no file or folder {path}."
+            f"{did_you_mean(path.name, [each.name for each in near])}"
+        )
+    if path.is_file() and path.suffix.lower() not in MARKUP_BY_ENDING:
+        raise InvalidArgumentError(
+            f"{path.name} has an ending that is not known; files may end in "
+            f"{' '.join(sorted(MARKUP_BY_ENDING))}."
+        )
+    return FolderSource(path=path, library=name or path.resolve().name)
+
+
+def _is_frame(what: object) -> bool:
+    return type(what).__name__ == "DataFrame" and hasattr(what, "columns")
+
+
+def _rows(frame: Any, name: str | None) -> RowsSource:
+    table: pd.DataFrame = frame
+    text = next((each for each in _TEXT_COLUMNS if each in table.columns), None)
+    if text is None:
+        raise InvalidArgumentError(
+            f"The table has no text column (one of {', '.join(_TEXT_COLUMNS)}); its "
+            f"columns are {', '.join(map(str, table.columns)) or 'none'}. Rename one "
+            "with .rename(columns=...)."
+        )
+    columns = [each for each in ("title", "url", "kind") if each in table.columns]
+    rows = []
+    for record in table[[text, *columns]].to_dict("records"):
+        row = {str(key): _plain(value) for key, value in record.items()}
+        row["text"] = row.pop(text)
+        rows.append(row)
+    library = name or str(table.attrs.get("name") or "table")
+    return RowsSource(rows=rows, library=library)
+
+
+def _plain(value: Any) -> str | None:
+    """Return a cell as text, or None where it is missing."""
+    import pandas as pd
+
+    if isinstance(value, str):
+        return value
+    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+        return None
+    return str(value)

@@ -1,0 +1,47 @@
+"""The folder that keeps the index and the embeddings between kernels."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from contexter_nb.core import HomeError
+
+VARIABLE = "CONTEXTER_HOME"
+
+
+def find_home(home: str | os.PathLike[str] | None) -> Path:
+    """Return the home folder, made where it is missing.
+
+    Parameters
+    ----------
+    home : path-like or None
+        The folder; None takes the environment's ``CONTEXTER_HOME``, else the
+        platform's user data folder.
+
+    Raises
+    ------
+    HomeError
+        It is a file, or cannot be made or written.
+    """
+    chosen = home if home is not None else os.environ.get(VARIABLE) or None
+    path = Path(chosen).expanduser() if chosen else user_data_path("contexter_nb")
+    if path.exists() and not path.is_dir():
+        raise HomeError(
+            f"home {path} is a file; give a folder, as connect(home='~/contexter')."
+        )
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as exc:
+        raise HomeError(
+            f"home {path} cannot be created ({exc.strerror}); give another folder "
+            f"with connect(home=...) or the variable {VARIABLE}."
+        ) from exc
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise HomeError(
+            f"home {path} is read-only; give another folder with connect(home=...) or "
+            f"the variable {VARIABLE} (readers of an index write locks there)."
+        )
+    return path.resolve()

@@ -1,0 +1,74 @@
+"""HTML from text, escaped; colours that follow the notebook's theme."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+INK = "var(--jp-ui-font-color1, var(--vscode-foreground, inherit))"
+FAINT = "var(--jp-ui-font-color2, var(--vscode-descriptionForeground, #6b7280))"
+LINE = "var(--jp-border-color2, var(--vscode-panel-border, #8884))"
+ACCENT = "var(--jp-brand-color1, var(--vscode-textLink-foreground, #1976d2))"
+SHADE = "var(--jp-layout-color2, var(--vscode-textCodeBlock-background, #8881))"
+MARKED = "background:#f5c51855;color:inherit;border-radius:2px"
+_WORD = re.compile(r"\w+")
+_SAFE_SCHEMES = ("http", "https", "mailto")
+
+
+def escape(text: object) -> str:
+    """Return text that shows as it is and does nothing, in content and attributes."""
+    return html.escape(str(text), quote=True)
+
+
+def safe_url(url: str) -> str:
+    """Return a URL that may be a link, or nothing: no script, no data.
+
+    Examples
+    --------
+    >>> safe_url("javascript:alert(1)")
+    ''
+    """
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return ""
+    return url.strip() if parts.scheme.lower() in _SAFE_SCHEMES else ""
+
+
+def link(url: str, label: str) -> str:
+    """Return a link, or the label alone where the URL may not be one."""
+    good = safe_url(url)
+    if not good:
+        return escape(label)
+    return (
+        f'<a href="{escape(good)}" target="_blank" rel="noopener noreferrer" '
+        f'style="color:{ACCENT}">{escape(label)}</a>'
+    )
+
+
+def stems(words: Iterable[str]) -> set[str]:
+    """Return the beginnings by which words of a query are found again."""
+    return {_stem(word) for word in words if len(word) > 2}
+
+
+def _stem(word: str) -> str:
+    word = word.lower()
+    for ending in ("ing", "ies", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+def marked(text: str, wanted: set[str]) -> str:
+    """Return escaped text in which the words with these stems are marked."""
+    parts = []
+    end = 0
+    for match in _WORD.finditer(text):
+        if _stem(match[0]) in wanted:
+            parts.append(escape(text[end : match.start()]))
+            parts.append(f'<mark style="{MARKED}">{escape(match[0])}</mark>')
+            end = match.end()
+    parts.append(escape(text[end:]))
+    return "".join(parts)

@@ -1,0 +1,74 @@
+"""`%docs` and `%%docs`: a question without a line of Python."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from contexter_nb.notebook._cards import Cards
+from contexter_nb.notebook._session import Session, connect
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+_DEFAULT_LIMIT = 5
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Add the magics to a shell: ``%load_ext contexter_nb``."""
+    from IPython.core.magic import Magics, line_cell_magic, magics_class
+    from IPython.core.magic_arguments import (
+        argument,
+        magic_arguments,
+        parse_argstring,
+    )
+
+    @magics_class
+    class DocsMagics(Magics):
+        """The magics of contexter_nb."""
+
+        @line_cell_magic
+        @magic_arguments()
+        @argument("question", nargs="*", help="what is sought, in your own words")
+        @argument("-l", "--library", action="append", help="search in this one only")
+        @argument("-n", "--limit", type=int, default=_DEFAULT_LIMIT, help="hits")
+        @argument("-m", "--mode", default="hybrid", help="hybrid, dense or text")
+        @argument("-o", "--output", help="put the frame into this variable")
+        def docs(self, line: str, cell: str | None = None) -> Cards:
+            """Search the indexed documentation and show the hits as cards.
+
+            Uses the session in the variable `nb` where there is one.
+            """
+            options = parse_argstring(self.docs, _quoted(line))
+            words = [*options.question, *(cell or "").split()]
+            where = {"library": options.library} if options.library else None
+            hits = _session(self.shell).search(
+                " ".join(words), limit=options.limit, mode=options.mode, where=where
+            )
+            if options.output:
+                self.shell.user_ns[options.output] = hits
+            return Cards(hits, options.limit)
+
+    shell.register_magics(DocsMagics)
+
+
+def _quoted(line: str) -> str:
+    """Return a line in which an apostrophe is a letter and not an open quote."""
+    try:
+        shlex.split(line)
+    except ValueError:
+        return line.replace("'", "\\'").replace('"', '\\"')
+    return line
+
+
+_KEPT: list[Session] = []
+
+
+def _session(shell: Any) -> Session:
+    """Return the person's session, else one of our own."""
+    own = shell.user_ns.get("nb")
+    if isinstance(own, Session):
+        return own
+    if not _KEPT:
+        _KEPT.append(connect())
+    return _KEPT[0]

@@ -1,0 +1,68 @@
+"""A bar for indexing, where a person looks at it."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any
+
+from contexter_nb.retrieval import Progress
+
+
+def in_kernel() -> bool:
+    """Whether this runs in a notebook's kernel."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def _tqdm() -> Any:
+    with warnings.catch_warnings():
+        # Without ipywidgets it says so and falls back to text, which is what we want.
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm
+
+        return tqdm
+
+
+class ProgressBar:
+    """Shows documents, passages and the time left; gone when the library is done."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._library = ""
+
+    def __call__(self, progress: Progress) -> None:
+        """Draw one step."""
+        if progress.library != self._library:
+            self.close()
+            self._library = progress.library
+        if progress.stage == "done":
+            self.close()
+            return
+        if self._bar is None:
+            self._bar = _tqdm()(
+                total=None,
+                unit=" passages",
+                leave=False,
+                dynamic_ncols=True,
+                disable=False if in_kernel() else None,
+            )
+        bar = self._bar
+        if progress.stage == "embedding":
+            if bar.total != progress.chunks:
+                bar.reset(total=progress.chunks)
+            bar.set_description_str(
+                f"{progress.library}: {progress.documents:,} documents", refresh=False
+            )
+            bar.update(progress.chunks_done - bar.n)
+        else:
+            seen = f" {progress.documents:,} documents" if progress.documents else ""
+            verb = "reading" if progress.stage == "collecting" else "cutting"
+            bar.set_description_str(f"{progress.library}: {verb}{seen}")
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

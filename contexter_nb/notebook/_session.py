@@ -1,0 +1,239 @@
+"""The session: every verb as a plain method, and as a coroutine under `aio`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
+
+from contexter_nb.bridge import Bridge, get_bridge
+from contexter_nb.core import InvalidArgumentError, SystemClock
+from contexter_nb.notebook import _status_card
+from contexter_nb.notebook._home import find_home
+from contexter_nb.notebook._verbs import Verbs
+from contexter_nb.retrieval import (
+    EmbeddedIndex,
+    Embedder,
+    EmbeddingCache,
+    StaticEmbedder,
+    TermMatcher,
+)
+
+if TYPE_CHECKING:
+    from typing import Self
+
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
+
+
+def _synchronous(
+    verb: Callable[Concatenate[Verbs, Given], Coroutine[Any, Any, Answer]],
+) -> Callable[Concatenate[Session, Given], Answer]:
+    """Return a verb as a method that blocks; interrupting it cancels the verb."""
+
+    @functools.wraps(verb)
+    def method(self: Session, /, *args: Given.args, **kwargs: Given.kwargs) -> Answer:
+        __tracebackhide__ = True
+        return self._bridge.run(verb(self._verbs, *args, **kwargs))
+
+    method.__qualname__ = f"Session.{verb.__name__}"
+    return method
+
+
+def _awaitable(
+    verb: Callable[Concatenate[Verbs, Given], Coroutine[Any, Any, Answer]],
+) -> Callable[Concatenate[AsyncSession, Given], Coroutine[Any, Any, Answer]]:
+    """Return a verb as a coroutine method that may be awaited from any loop."""
+
+    @functools.wraps(verb)
+    async def method(
+        self: AsyncSession, /, *args: Given.args, **kwargs: Given.kwargs
+    ) -> Answer:
+        __tracebackhide__ = True
+        return await self._bridge.arun(verb(self._verbs, *args, **kwargs))
+
+    method.__qualname__ = f"AsyncSession.{verb.__name__}"
+    return method
+
+
+class AsyncSession:
+    """The verbs of a session as coroutines, awaitable from any loop."""
+
+    def __init__(self, verbs: Verbs, bridge: Bridge) -> None:
+        self._verbs = verbs
+        self._bridge = bridge
+
+    status = _awaitable(Verbs.status)
+    libraries = _awaitable(Verbs.libraries)
+    docs = _awaitable(Verbs.docs)
+    index = _awaitable(Verbs.index)
+    search = _awaitable(Verbs.search)
+    similar = _awaitable(Verbs.similar)
+    explain = _awaitable(Verbs.explain)
+    embed = _awaitable(Verbs.embed)
+    similarity = _awaitable(Verbs.similarity)
+    contents = _awaitable(Verbs.contents)
+    remove = _awaitable(Verbs.remove)
+    optimize = _awaitable(Verbs.optimize)
+    close = _awaitable(Verbs.close)
+
+    async def __aenter__(self) -> Self:
+        """Return the session."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        await self.close()
+
+    def __repr__(self) -> str:
+        """Return what it is."""
+        return f"<contexter_nb AsyncSession, home {self._verbs.home}>"
+
+
+class Session:
+    """A place to ask documentation from. Made by `connect`.
+
+    Every verb answers a DataFrame; `aio` has the same verbs as coroutines. A session
+    is a context manager, and its rich display is its status card.
+    """
+
+    def __init__(self, verbs: Verbs, bridge: Bridge) -> None:
+        self._verbs = verbs
+        self._bridge = bridge
+        self.aio = AsyncSession(verbs, bridge)
+
+    status = _synchronous(Verbs.status)
+    libraries = _synchronous(Verbs.libraries)
+    docs = _synchronous(Verbs.docs)
+    index = _synchronous(Verbs.index)
+    search = _synchronous(Verbs.search)
+    similar = _synchronous(Verbs.similar)
+    explain = _synchronous(Verbs.explain)
+    embed = _synchronous(Verbs.embed)
+    similarity = _synchronous(Verbs.similarity)
+    contents = _synchronous(Verbs.contents)
+    remove = _synchronous(Verbs.remove)
+    optimize = _synchronous(Verbs.optimize)
+    close = _synchronous(Verbs.close)
+
+    def __enter__(self) -> Self:
+        """Return the session."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Return the status card as text."""
+        return _status_card.as_text(self._state())
+
+    def _repr_html_(self) -> str:
+        return _status_card.as_html(self._state())
+
+    def _state(self) -> _status_card.State:
+        """Return what the card shows; asks nobody and costs nothing."""
+        verbs = self._verbs
+        if verbs.closed:
+            return _status_card.State(home=str(verbs.home), closed=True)
+        try:
+            catalog = verbs.index_store.catalog()
+        except Exception as exc:  # a repr must not raise
+            return _status_card.State(home=str(verbs.home), problem=str(exc))
+        libraries = catalog.libraries.values() if catalog else ()
+        return _status_card.State(
+            home=str(verbs.home),
+            embedder=verbs.embedder.identity,
+            libraries=tuple(
+                (each.library, each.version, each.chunks) for each in libraries
+            ),
+            usd=verbs.usd,
+        )
+
+
+def connect(
+    *,
+    home: str | os.PathLike[str] | None = None,
+    embedder: str | Embedder | None = None,
+    bridge: Literal["thread", "nested"] = "thread",
+) -> Session:
+    """Open a session; with no argument it needs no key, no server and no network.
+
+    Parameters
+    ----------
+    home : path-like, optional
+        The folder that keeps the index and the embeddings; the environment's
+        ``CONTEXTER_HOME``, else the platform's user data folder. Any number of kernels
+        may share it.
+    embedder : str or Embedder, optional
+        ``"static"``, the keyless model (the default), or any object with `identity`,
+        `dimension` and an async `embed(texts, input_type)`.
+    bridge : str, default "thread"
+        How plain calls reach the async core: ``"thread"``, a loop in a thread of its
+        own, or ``"nested"``, the cell's own loop re-entered by nest-asyncio2.
+
+    Returns
+    -------
+    Session
+        Not yet touched anything but the home folder, which it makes.
+
+    Raises
+    ------
+    HomeError
+        The home folder is a file, or cannot be made or written.
+    InvalidArgumentError
+        The embedder or the bridge is unknown.
+
+    Examples
+    --------
+    >>> import contexter_nb as cx
+    >>> with cx.connect() as nb:
+    ...     nb.contents().columns[0]
+    'library'
+    """
+    chosen = _embedder(embedder)
+    the_bridge = get_bridge(bridge)
+    folder = find_home(home)
+    model = chosen if isinstance(chosen, StaticEmbedder) else StaticEmbedder()
+    verbs = Verbs(
+        home=folder,
+        index=EmbeddedIndex(folder / "index", chosen, TermMatcher(model)),
+        embedder=chosen,
+        cache=EmbeddingCache(folder / "embeddings.sqlite"),
+        clock=SystemClock(),
+        notify=functools.partial(print, flush=True),
+    )
+    return Session(verbs, the_bridge)
+
+
+def _embedder(embedder: str | Embedder | None) -> Embedder:
+    if embedder is None or embedder == "static":
+        return StaticEmbedder()
+    if isinstance(embedder, str):
+        raise InvalidArgumentError(
+            f'embedder is {embedder!r}; use "static", or give an object with identity, '
+            "dimension and an async embed(texts, input_type)."
+        )
+    if not isinstance(embedder, Embedder):
+        raise InvalidArgumentError(
+            f"embedder is {type(embedder).__name__}; it needs identity, dimension and "
+            "an async embed(texts, input_type)."
+        )
+    if not inspect.iscoroutinefunction(embedder.embed):
+        raise InvalidArgumentError(
+            f"{type(embedder).__name__}.embed must be a coroutine function (async def)."
+        )
+    return embedder

@@ -1,0 +1,99 @@
+"""`python -m contexter_nb "question"`: the hits, in a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from contexter_nb.core import ContexterError
+from contexter_nb.notebook._cards import shortened
+from contexter_nb.notebook._session import Session, connect
+from contexter_nb.retrieval import find
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What the first question is asked of where nothing is indexed yet: the best known
+# libraries of those that are installed.
+STARTERS = ("pandas", "numpy")
+_TEXT_CHARS = 240
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Answer a question in the terminal and return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        with connect(home=options.home) as session:
+            _index(session, options.library)
+            where = {"library": options.library} if options.library else None
+            hits = session.search(
+                " ".join(options.question), limit=options.limit, where=where
+            )
+            print(_page(hits))
+    except ContexterError as error:
+        print(f"contexter_nb: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("contexter_nb: interrupted; the next call goes on.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m contexter_nb",
+        description="Ask the documentation of the installed libraries.",
+    )
+    parser.add_argument("question", nargs="+", help="in your own words")
+    parser.add_argument(
+        "-l",
+        "--library",
+        action="append",
+        help="ask this library (indexed where it is not yet); may be repeated",
+    )
+    parser.add_argument("-n", "--limit", type=int, default=5, help="hits (5)")
+    parser.add_argument("--home", help="folder of the index (CONTEXTER_HOME)")
+    return parser
+
+
+def _index(session: Session, libraries: list[str] | None) -> None:
+    """Index what is asked for, or on first use something to begin with."""
+    indexed = set(session.contents()["library"])
+    if libraries is None:
+        wanted = [] if indexed else _starters()
+    else:
+        wanted = [name for name in libraries if name not in indexed]
+    if not wanted:
+        return
+    print(f"Indexing {', '.join(wanted)} (once) …", file=sys.stderr)
+    report = session.index(wanted)
+    for row in report[report["error"].notna()].itertuples():
+        print(f"  {row.document}: {row.error}", file=sys.stderr)
+
+
+def _starters() -> list[str]:
+    found = []
+    for name in STARTERS:
+        try:
+            find(name)
+        except ContexterError:
+            continue
+        found.append(name)
+    return found or ["python"]
+
+
+def _page(hits: pd.DataFrame) -> str:
+    width = min(shutil.get_terminal_size((88, 24)).columns, 100)
+    blocks = []
+    for hit in hits.itertuples():
+        version = f"{hit.library} {hit.version}".strip()
+        head = f"{hit.rank}. {hit.title}  ({version}, {hit.kind})"
+        body = " ".join(shortened(str(hit.text), _TEXT_CHARS).split())
+        blocks.append(
+            f"{head}\n{textwrap.indent(textwrap.fill(body, width - 3), '   ')}"
+        )
+    return "\n\n".join(blocks) if blocks else "No hits."

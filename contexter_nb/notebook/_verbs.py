@@ -1,0 +1,984 @@
+"""The verbs of a cell, written once, as coroutines that answer frames."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from contexter_nb.core import (
+    Clock,
+    ContexterError,
+    InvalidArgumentError,
+    SessionClosedError,
+)
+from contexter_nb.frames import make_frame
+from contexter_nb.notebook._arguments import (
+    check_choice,
+    check_libraries,
+    check_limit,
+    check_mode,
+    check_query,
+    check_texts,
+    sources_of,
+)
+from contexter_nb.notebook._progress import ProgressBar
+from contexter_nb.retrieval import (
+    OPTIMIZE_CHUNKS,
+    Chunk,
+    EmbeddedIndex,
+    Embedder,
+    EmbeddingCache,
+    Hit,
+    IndexedLibrary,
+    IndexingTools,
+    IndexReport,
+    Problem,
+    Vectors,
+    Where,
+    chunk_document,
+    embed_cached,
+    in_thread,
+    index_sources,
+    installed_versions,
+    inventory,
+    optimize_index,
+    parse_where,
+    repair,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CLOSED = "This session is closed; open a new one with contexter_nb.connect()."
+
+
+class Verbs:
+    """What a session does. Every verb runs on the bridge's loop.
+
+    Parameters
+    ----------
+    home : pathlib.Path
+        Where index and embeddings lie.
+    notify : callable
+        Told what a person should know while they wait.
+    """
+
+    def __init__(
+        self,
+        *,
+        home: Path,
+        index: EmbeddedIndex,
+        embedder: Embedder,
+        cache: EmbeddingCache,
+        clock: Clock,
+        notify: Callable[[str], None],
+    ) -> None:
+        self.home = home
+        self.index_store = index
+        self.embedder = embedder
+        self.cache = cache
+        self.clock = clock
+        self.notify = notify
+        self.closed = False
+        self.usd = 0.0
+
+    def _open(self) -> None:
+        if self.closed:
+            raise SessionClosedError(_CLOSED)
+
+    async def status(self) -> pd.DataFrame:
+        """Show what answers the verbs, and whether it does.
+
+        Costs nothing: the keyless model embeds one word, the index is opened.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per service: service (str), mode (str), healthy (bool), latency_ms
+            (float64), detail (str).
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     nb.status()["service"].tolist()
+        ['embedder', 'index', 'cache']
+        """
+        self._open()
+        rows = [
+            await self._probe("embedder", self._probe_embedder),
+            await self._probe("index", self._probe_index),
+            await self._probe("cache", self._probe_cache),
+        ]
+        return make_frame("status", rows)
+
+    async def _probe(self, service: str, ask: Callable[[], Any]) -> dict[str, object]:
+        started = self.clock.now()
+        try:
+            detail, healthy = await ask(), True
+        except ContexterError as exc:
+            detail, healthy = str(exc), False
+        return {
+            "service": service,
+            "mode": "embedded",
+            "healthy": healthy,
+            "latency_ms": round((self.clock.now() - started) * 1000, 2),
+            "detail": detail,
+        }
+
+    async def _probe_embedder(self) -> str:
+        identity = self.embedder.identity
+        if type(self.embedder).__name__ == "StaticEmbedder":
+            await self.embedder.embed(["ready"], "query")
+            return f"{identity}, {self.embedder.dimension} dimensions, no key needed"
+        return f"{identity}, {self.embedder.dimension} dimensions"
+
+    async def _probe_index(self) -> str:
+        catalog = await in_thread(self.index_store.catalog)
+        if catalog is None or not catalog.libraries:
+            return f'empty, in {self.home}; begin with nb.index("pandas")'
+        catalog.check(self.embedder, self.index_store.folder)
+        detail = (
+            f"{catalog.chunks:,} passages of {len(catalog.libraries):,} libraries, "
+            f"in {self.home}"
+        )
+        if catalog.chunks - catalog.optimized_chunks > OPTIMIZE_CHUNKS:
+            detail += "; nb.optimize() would make searches faster"
+        return detail
+
+    async def _probe_cache(self) -> str:
+        count, size_bytes = await in_thread(self.cache.size)
+        return f"{count:,} embeddings, {size_bytes / 1e6:,.1f} MB on disk"
+
+    async def libraries(
+        self, query: str | None = None, source: str | None = None
+    ) -> pd.DataFrame:
+        """List what can be indexed by name on this machine.
+
+        Parameters
+        ----------
+        query : str, optional
+            Only those whose name, import names or summary hold this, in any case.
+        source : str, optional
+            ``installed`` (distributions) or ``stdlib`` (standard library modules).
+
+        Returns
+        -------
+        pandas.DataFrame
+            library, version, source, indexed_version (missing where not indexed),
+            modules, size_bytes, import_names, summary.
+
+        Raises
+        ------
+        InvalidArgumentError
+            `source` is another word.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     nb.libraries("numpy")["library"].iloc[0]
+        'numpy'
+        """
+        self._open()
+        if source is not None:
+            check_choice("source", source, ("installed", "stdlib"))
+        found = await in_thread(inventory)
+        catalog = await in_thread(self.index_store.catalog)
+        indexed = catalog.libraries if catalog else {}
+        wanted = (query or "").lower()
+        rows = [
+            {
+                "library": each.library,
+                "version": each.version,
+                "source": each.source,
+                "indexed_version": indexed[each.library].version
+                if each.library in indexed
+                else None,
+                "modules": each.modules,
+                "size_bytes": each.size_bytes,
+                "import_names": each.import_names,
+                "summary": each.summary,
+            }
+            for each in found
+            if (source is None or each.source == source)
+            and wanted
+            in " ".join((each.library, *each.import_names, each.summary)).lower()
+        ]
+        rows.sort(
+            key=lambda row: (
+                wanted not in str(row["library"]).lower(),
+                row["source"] != "installed",
+                str(row["library"]).lower(),
+            )
+        )
+        return make_frame("libraries", rows)
+
+    async def docs(
+        self,
+        library: object,
+        topics: str | Iterable[str] | None = None,
+        source: str | None = None,
+        *,
+        name: str | None = None,
+    ) -> pd.DataFrame:
+        """Show the passages of a library, folder or table before they are indexed.
+
+        Parameters
+        ----------
+        library : str, path, DataFrame or list of these
+            As in `index`.
+        topics : str or several, optional
+            Only passages that hold all the words of one of these, in any case.
+        source : str, optional
+            ``installed stdlib folder frame``, where the name alone is ambiguous.
+        name : str, optional
+            What a folder or a table is to be called.
+
+        Returns
+        -------
+        pandas.DataFrame
+            library, version, source, title, aliases (tuple of str), kind, section,
+            text, tokens, url, chunk_id, error. A problem is a row with an error.
+
+        Raises
+        ------
+        UnknownLibraryError
+            Nothing installed has this name.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     nb.docs("textwrap", topics="dedent")["title"].iloc[0]
+        'textwrap.dedent'
+        """
+        self._open()
+        wanted = [set(each.lower().split()) for each in _topics(topics)]
+        sources = await in_thread(sources_of, library, name, source, self.clock)
+        rows: list[dict[str, object]] = []
+        for each in sources:
+            collected = await each.collect()
+            problems = list(collected.problems)
+            chunks: list[Chunk] = []
+            for document in collected.documents:
+                text, notes = repair(document.text)
+                if notes:
+                    problems.append(
+                        Problem(
+                            library=each.library,
+                            version=collected.version,
+                            title=document.title,
+                            error="; ".join(notes),
+                        )
+                    )
+                    document = _replaced(document, text)
+                chunks += chunk_document(document)
+                await asyncio.sleep(0)
+            rows += [_chunk_row(chunk) for chunk in chunks if _about(chunk, wanted)]
+            if not wanted:
+                rows += [_problem_row(each, collected.source) for each in problems]
+        return make_frame("docs", rows)
+
+    async def index(
+        self,
+        what: object,
+        *,
+        name: str | None = None,
+        source: str | None = None,
+    ) -> pd.DataFrame:
+        """Embed and store documentation, so that it can be searched.
+
+        Only what changed since the last time is embedded, what is gone is removed.
+        Interrupted at any point, what was published stays, no embedding is lost, and
+        the next call goes on from there.
+
+        Parameters
+        ----------
+        what : str, path, DataFrame or list of these
+            An installed library by its distribution or import name, a module of the
+            standard library (``python`` for all of it), a file or folder (`.md .rst
+            .txt .html .ipynb`), or a table with a text column.
+        name : str, optional
+            What a folder or a table is called in the index; its own name by default.
+        source : str, optional
+            ``installed stdlib folder frame``, where the name alone is ambiguous.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per library: library, version, document (missing), documents,
+            chunks, new, unchanged, removed, failed, embedded, tokens, usd, seconds,
+            error (missing). Below it a row for each of its documents with a problem,
+            with document and error set.
+
+        Raises
+        ------
+        UnknownLibraryError
+            Nothing installed has this name.
+        IndexMismatchError
+            The index was made with another embedder or another chunking.
+        HomeError
+            The home folder cannot be written.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     int(nb.index("textwrap")["failed"].sum())
+        0
+        """
+        self._open()
+        sources = await in_thread(sources_of, what, name, source, self.clock)
+        bar = ProgressBar()
+        tools = IndexingTools(
+            index=self.index_store,
+            embedder=self.embedder,
+            cache=self.cache,
+            clock=self.clock,
+            notify=self.notify,
+            progress=bar,
+        )
+        reports: dict[str, IndexReport] = {}
+        try:
+            async with contextlib.aclosing(index_sources(sources, tools)) as made:
+                async for report in made:
+                    self.usd += report.usd
+                    reports[report.library] = report
+        finally:
+            bar.close()
+        asked = [reports[each.library] for each in sources]
+        return make_frame(
+            "index", [row for report in asked for row in _report_rows(report)]
+        )
+
+    async def search(
+        self,
+        query: str,
+        limit: int = 10,
+        mode: str = "hybrid",
+        where: Where | None = None,
+        exact: bool = False,
+        *,
+        weights: Mapping[str, float] | None = None,
+    ) -> pd.DataFrame:
+        """Find the passages that answer a question.
+
+        Parameters
+        ----------
+        query : str
+            A question, a task or a name.
+        limit : int, default 10
+            How many hits, 1 to 1,000. A document gives its best passage only, and
+            documents that say the same become one hit whose aliases name the others.
+        mode : str, default "hybrid"
+            ``dense`` compares meanings, ``text`` words (BM25); ``hybrid`` fuses both
+            with a term by term match by reciprocal ranks (k = 20), weighted by how
+            often a library's own documentation mentions the object.
+        where : mapping, optional
+            Column to value, list of values, ``{"not": ...}``, ``{"prefix": "..."}`` or
+            a range ``{"gte": 10, "lt": 200}``; columns chunk_id, kind, library,
+            section, source, title, tokens, version.
+        exact : bool, default False
+            Compare with every vector, also where `optimize` built an approximate
+            index.
+        weights : mapping, optional
+            Weights of ``dense``, ``text`` and ``terms`` in the fusion; 1 where missing.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Best first: rank (int64), score (float64), library, version, title,
+            aliases (tuple of str), kind, text, dense_rank and text_rank (Int64,
+            missing where that part did not find it), url, chunk_id. ``attrs`` has
+            query, mode, limit, where, timings_ms, tokens and usd.
+
+        Raises
+        ------
+        InvalidArgumentError
+            An argument cannot be used; the message says what would do.
+        EmptyIndexError
+            Nothing is indexed yet.
+        IndexMismatchError
+            The index was made with another embedder.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     report = nb.index("textwrap")
+        ...     where = {"library": "textwrap"}
+        ...     nb.search("remove leading white space", where=where)["title"].iloc[0]
+        'textwrap.dedent'
+        """
+        self._open()
+        query = check_query(query)
+        limit = check_limit(limit)
+        mode = check_mode(mode)
+        conditions = parse_where(where)
+        _check_weights(weights)
+        started = self.clock.now()
+        if conditions:
+            check_libraries(conditions, await in_thread(self.index_store.catalog))
+        vector, tokens, usd = None, 0, 0.0
+        if mode != "text":
+            vector, tokens, usd = await self._embed_query(query)
+        embedded = self.clock.now()
+        hits = await in_thread(
+            self.index_store.search,
+            query,
+            vector,
+            mode=mode,
+            limit=limit,
+            conditions=conditions,
+            exact=exact,
+            weights=weights,
+        )
+        found = self.clock.now()
+        attrs = {
+            "query": query,
+            "mode": mode,
+            "limit": limit,
+            "where": _plain_where(where),
+            "timings_ms": {
+                "embed": round((embedded - started) * 1000, 3),
+                "search": round((found - embedded) * 1000, 3),
+            },
+            "tokens": tokens,
+            "usd": usd,
+        }
+        return make_frame("search", _hit_rows(hits), attrs)
+
+    async def _embed_query(self, query: str) -> tuple[Vectors, int, float]:
+        if type(self.embedder).__name__ == "StaticEmbedder":
+            answer = await self.embedder.embed([query], "query")
+            return answer.vectors[0], answer.token_counts[0], answer.usd
+        kept = await embed_cached([query], "query", self.embedder, self.cache)
+        self.usd += kept.usd
+        return kept.vectors[0], kept.tokens, kept.usd
+
+    async def similar(
+        self, chunk_id: str, limit: int = 10, where: Where | None = None
+    ) -> pd.DataFrame:
+        """Find passages of other documents that mean the same as a given one.
+
+        Parameters
+        ----------
+        chunk_id : str
+            From a frame's chunk_id column.
+        limit : int, default 10
+            How many, 1 to 1,000.
+        where : mapping, optional
+            As in `search`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns of `search`; score is the cosine, text_rank is missing.
+
+        Raises
+        ------
+        UnknownChunkError
+            No chunk has this id.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     report = nb.index("textwrap")
+        ...     hit = nb.search("textwrap fill", limit=1)["chunk_id"].iloc[0]
+        ...     len(nb.similar(hit, limit=3))
+        3
+        """
+        self._open()
+        limit = check_limit(limit)
+        conditions = parse_where(where)
+        if conditions:
+            check_libraries(conditions, await in_thread(self.index_store.catalog))
+        hits = await in_thread(self.index_store.similar, chunk_id, limit, conditions)
+        attrs = {"similar_to": chunk_id, "limit": limit, "where": _plain_where(where)}
+        return make_frame("search", _hit_rows(hits), attrs)
+
+    async def explain(
+        self, query: str, chunk_id: str, where: Where | None = None
+    ) -> pd.DataFrame:
+        """Show at which rank a passage's document stands in each part, and why.
+
+        Parameters
+        ----------
+        query : str
+            The question.
+        chunk_id : str
+            From a frame's chunk_id column; it need not be among the hits.
+        where : mapping, optional
+            As in `search`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per part (dense, text, terms, hybrid): part, rank (Int64, missing
+            where it was not found), found (how many the part ranked), score, note.
+
+        Raises
+        ------
+        UnknownChunkError
+            No chunk has this id.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     report = nb.index("textwrap")
+        ...     hit = nb.search("shorten a text", limit=1)["chunk_id"].iloc[0]
+        ...     nb.explain("shorten a text", hit)["part"].tolist()
+        ['dense', 'text', 'terms', 'hybrid']
+        """
+        self._open()
+        query = check_query(query)
+        conditions = parse_where(where)
+        vector, _, _ = await self._embed_query(query)
+        answer = await in_thread(
+            self.index_store.explain, query, vector, chunk_id, conditions
+        )
+        rows = [
+            {
+                "part": each.part,
+                "rank": each.rank,
+                "found": each.found,
+                "score": each.score,
+                "note": _note(each.part, each.rank, each.found, answer),
+            }
+            for each in answer.parts
+        ]
+        attrs = {
+            "query": query,
+            "chunk_id": chunk_id,
+            "title": answer.payload.get("title", ""),
+        }
+        return make_frame("explain", rows, attrs)
+
+    async def embed(self, texts: str | Iterable[str]) -> pd.DataFrame:
+        """Embed texts as documents are; what was embedded before is not again.
+
+        Parameters
+        ----------
+        texts : str or several
+            n texts, none of them empty.
+
+        Returns
+        -------
+        pandas.DataFrame
+            n rows in their order: text, tokens (int64), cached (bool), embedding
+            (float32 array of shape (dimension,), length 1).
+
+        Raises
+        ------
+        InvalidArgumentError
+            A text is empty or no text.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     nb.embed("a slider").loc[0, "embedding"].shape
+        (256,)
+        """
+        self._open()
+        wanted = check_texts("texts", texts)
+        answer = await embed_cached(wanted, "document", self.embedder, self.cache)
+        self.usd += answer.usd
+        rows = [
+            {"text": text, "tokens": count, "cached": cached, "embedding": vector}
+            for text, count, cached, vector in zip(
+                wanted, answer.token_counts, answer.cached, answer.vectors, strict=True
+            )
+        ]
+        attrs = {"embedder": self.embedder.identity, "usd": answer.usd}
+        return make_frame("embed", rows, attrs)
+
+    async def similarity(
+        self, a: str | Iterable[str], b: str | Iterable[str] | None = None
+    ) -> pd.DataFrame:
+        """Compare texts by meaning: the cosine of every `a` with every `b`.
+
+        Parameters
+        ----------
+        a, b : str or several
+            n and m texts; without `b`, every `a` with every `a`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            n x m rows, `a` in its order, under each the `b` in theirs: a, b, cosine
+            (float64). ``.pivot(index="a", columns="b", values="cosine")`` is the
+            matrix.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     near = nb.similarity("delete a row", ["drop a record", "plot a line"])
+        >>> bool(near["cosine"].iloc[0] > near["cosine"].iloc[1])
+        True
+        """
+        self._open()
+        left = check_texts("a", a)
+        right = left if b is None else check_texts("b", b)
+        both = await embed_cached(
+            [*left, *right], "document", self.embedder, self.cache
+        )
+        self.usd += both.usd
+        cosines = both.vectors[: len(left)] @ both.vectors[len(left) :].T
+        rows = [
+            {"a": one, "b": other, "cosine": float(np.clip(cosines[i, j], -1, 1))}
+            for i, one in enumerate(left)
+            for j, other in enumerate(right)
+        ]
+        return make_frame("similarity", rows)
+
+    async def contents(self) -> pd.DataFrame:
+        """List what is indexed, and whether it still is what is installed.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per library: library, version, source, installed_version (missing
+            where it is not installed), state (current, outdated, incomplete, not
+            installed), documents, chunks, tokens, indexed_at (UTC).
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     report = nb.index("textwrap")
+        ...     nb.contents().set_index("library").loc["textwrap", "state"]
+        'current'
+        """
+        self._open()
+        catalog = await in_thread(self.index_store.catalog)
+        known = catalog.libraries if catalog else {}
+        installed = await in_thread(installed_versions, list(known))
+        rows = [
+            {
+                "library": each.library,
+                "version": each.version,
+                "source": each.source,
+                "installed_version": installed.get(name),
+                "state": _state(each, installed.get(name)),
+                "documents": each.documents,
+                "chunks": each.chunks,
+                "tokens": each.tokens,
+                "indexed_at": each.indexed_at,
+            }
+            for name, each in sorted(known.items())
+        ]
+        return make_frame("contents", rows)
+
+    async def remove(
+        self, where: Where | str | None = None, *, everything: bool = False
+    ) -> pd.DataFrame:
+        """Delete passages from the index; their embeddings stay in the cache.
+
+        Parameters
+        ----------
+        where : str or mapping, optional
+            A library's name, or a filter as in `search`.
+        everything : bool, default False
+            Empty the index, whatever it was built with.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per library that lost something: library, version, removed, chunks
+            (left).
+
+        Raises
+        ------
+        InvalidArgumentError
+            Nothing or an unknown library is named.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     report = nb.index("textwrap")
+        ...     nb.remove("textwrap")["chunks"].tolist()
+        [0]
+        """
+        self._open()
+        if everything:
+            return await self._remove_everything()
+        if where is None:
+            raise InvalidArgumentError(
+                'Say what to remove: nb.remove("pandas"), a filter as in search, or '
+                "nb.remove(everything=True)."
+            )
+        conditions = parse_where(
+            {"library": where} if isinstance(where, str) else where
+        )
+        if not conditions:
+            raise InvalidArgumentError(
+                "The filter is empty; nb.remove(everything=True) empties the index."
+            )
+        catalog = await in_thread(self.index_store.catalog)
+        check_libraries(conditions, catalog)
+        if catalog is None or not catalog.libraries:
+            return make_frame("remove", [])
+        rows = []
+        async with self.index_store.writing(
+            "removing", self.clock, self.notify
+        ) as writer:
+            await in_thread(writer.open)
+            found = await in_thread(writer.matching, conditions)
+            if not found:
+                return make_frame("remove", [])
+            await in_thread(writer.delete, [chunk_id for chunk_id, _ in found])
+            for library in sorted({library for _, library in found}):
+                old = writer.catalog.libraries[library]
+                left = await in_thread(writer.remaining, old)
+                if left.chunks:
+                    writer.catalog = writer.catalog.with_library(left)
+                else:
+                    writer.catalog = writer.catalog.without_library(library)
+                rows.append(_removed(old, left.chunks))
+            await in_thread(writer.publish)
+        return make_frame("remove", rows)
+
+    async def _remove_everything(self) -> pd.DataFrame:
+        catalog = await in_thread(self.index_store.catalog)
+        if catalog is None:
+            return make_frame("remove", [])
+        async with self.index_store.writing(
+            "emptying the index", self.clock, self.notify
+        ) as writer:
+            await in_thread(writer.open_empty)
+            await in_thread(writer.publish)
+        known = sorted(catalog.libraries.items())
+        return make_frame("remove", [_removed(each, 0) for _, each in known])
+
+    async def optimize(self) -> pd.DataFrame:
+        """Build the approximate index (HNSW) and drop deleted passages for good.
+
+        Runs in a child process and can be interrupted: the index then is as it was.
+        Worth it above about 100,000 passages; below, comparing with all is as fast.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row: chunks, optimized (bool), seconds, detail.
+
+        Raises
+        ------
+        EmptyIndexError
+            Nothing is indexed.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     report = nb.index("textwrap")
+        ...     len(nb.optimize())
+        1
+        """
+        self._open()
+        catalog = await in_thread(self.index_store.catalog)
+        if catalog is None or not catalog.libraries:
+            return make_frame(
+                "optimize",
+                [
+                    {
+                        "chunks": 0,
+                        "optimized": False,
+                        "seconds": 0.0,
+                        "detail": "nothing is indexed yet",
+                    }
+                ],
+            )
+        catalog.check(self.embedder, self.index_store.folder)
+        report = await optimize_index(self.index_store, self.clock, self.notify)
+        done = "rebuilt and published" if report.optimized else "was optimal already"
+        return make_frame(
+            "optimize",
+            [
+                {
+                    "chunks": report.chunks,
+                    "optimized": report.optimized,
+                    "seconds": report.seconds,
+                    "detail": done,
+                }
+            ],
+        )
+
+    async def close(self) -> pd.DataFrame:
+        """Let go of the index and the cache; the session cannot be used afterwards.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns of `status`, each service closed. A second call does nothing.
+        """
+        self.closed = True
+        await in_thread(self.index_store.close)
+        await in_thread(self.cache.close)
+        rows = [
+            {
+                "service": service,
+                "mode": "closed",
+                "healthy": False,
+                "latency_ms": None,
+                "detail": "closed",
+            }
+            for service in ("embedder", "index", "cache")
+        ]
+        return make_frame("status", rows)
+
+
+def _topics(topics: str | Iterable[str] | None) -> list[str]:
+    return [] if topics is None else check_texts("topics", topics)
+
+
+def _about(chunk: Chunk, wanted: Sequence[set[str]]) -> bool:
+    if not wanted:
+        return True
+    text = f"{chunk.title} {chunk.text}".lower()
+    return any(all(word in text for word in words) for words in wanted)
+
+
+def _replaced(document: Any, text: str) -> Any:
+    import dataclasses
+
+    return dataclasses.replace(document, text=text)
+
+
+def _chunk_row(chunk: Chunk) -> dict[str, object]:
+    return {
+        "library": chunk.library,
+        "version": chunk.version,
+        "source": chunk.source,
+        "title": chunk.title,
+        "aliases": chunk.aliases,
+        "kind": chunk.kind,
+        "section": chunk.section,
+        "text": chunk.text,
+        "tokens": chunk.token_count,
+        "url": chunk.url,
+        "chunk_id": chunk.chunk_id,
+    }
+
+
+def _problem_row(problem: Problem, source: str) -> dict[str, object]:
+    return {
+        "library": problem.library,
+        "version": problem.version,
+        "source": source,
+        "title": problem.title,
+        "aliases": (),
+        "kind": "",
+        "section": "",
+        "text": "",
+        "tokens": 0,
+        "url": "",
+        "chunk_id": "",
+        "error": problem.error,
+    }
+
+
+def _report_rows(report: IndexReport) -> list[dict[str, object]]:
+    numbers = {
+        "documents": report.documents,
+        "chunks": report.chunks,
+        "new": report.new,
+        "unchanged": report.unchanged,
+        "removed": report.removed,
+        "failed": report.failed,
+        "embedded": report.embedded,
+        "tokens": report.tokens,
+        "usd": report.usd,
+        "seconds": round(report.seconds, 3),
+    }
+    none = dict.fromkeys(numbers, 0)
+    who = {"library": report.library, "version": report.version}
+    return [
+        {**who, **numbers},
+        *(
+            {**who, **none, "document": each.title, "error": each.error}
+            for each in report.problems
+        ),
+    ]
+
+
+def _hit_rows(hits: Sequence[Hit]) -> list[dict[str, object]]:
+    return [
+        {
+            "rank": rank,
+            "score": hit.score,
+            "library": hit.payload["library"],
+            "version": hit.payload["version"],
+            "title": hit.payload["title"],
+            "aliases": (*hit.payload["aliases"], *hit.folded),
+            "kind": hit.payload["kind"],
+            "text": hit.payload["text"],
+            "dense_rank": hit.ranks.get("dense"),
+            "text_rank": hit.ranks.get("text"),
+            "url": hit.payload["url"],
+            "chunk_id": hit.chunk_id,
+        }
+        for rank, hit in enumerate(hits, start=1)
+    ]
+
+
+def _note(part: str, rank: int | None, found: int, answer: Any) -> str:
+    if answer.filtered_out:
+        return "the filter excludes it"
+    words = {
+        "dense": f"of {found:,} documents by meaning",
+        "text": f"of {found:,} documents that share a word",
+        "terms": f"of {found:,} candidates, each query term with the nearest term",
+        "hybrid": f"of {found:,} fused candidates",
+    }[part]
+    if part == "text":
+        has = ", ".join(answer.matched) or "no word of the query"
+        lacks = f"; lacks {', '.join(answer.missing)}" if answer.missing else ""
+        return f"{words}; has {has}{lacks}"
+    if rank is None:
+        return f"not among the {found:,} candidates of dense and text"
+    return words
+
+
+def _state(indexed: IndexedLibrary, installed: str | None) -> str:
+    if not indexed.fingerprint:
+        return "incomplete"
+    if indexed.source in ("folder", "frame"):
+        return "current"
+    if installed is None:
+        return "not installed"
+    return "current" if installed == indexed.version else "outdated"
+
+
+def _removed(library: IndexedLibrary, left: int) -> dict[str, object]:
+    return {
+        "library": library.library,
+        "version": library.version,
+        "removed": library.chunks - left,
+        "chunks": left,
+    }
+
+
+def _plain_where(where: Where | None) -> dict[str, object] | None:
+    return None if where is None else dict(where)
+
+
+def _check_weights(weights: Mapping[str, float] | None) -> None:
+    for part, weight in (weights or {}).items():
+        check_choice("a part in weights", part, ("dense", "text", "terms"))
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)):
+            raise InvalidArgumentError(f"weights[{part!r}] is {weight!r}, no number.")
+        if not 0 <= weight <= 100:
+            raise InvalidArgumentError(
+                f"weights[{part!r}] is {weight}; give a number from 0 to 100."
+            )
