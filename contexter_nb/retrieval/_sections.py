@@ -49,7 +49,7 @@ def sections_of(text: str, markup: str) -> list[Section]:
 
     Examples
     --------
-    >>> sections_of("# A\\nfirst\\n## B\\nsecond", "markdown")
+    >>> sections_of("# A\nfirst\n## B\nsecond", "markdown")
     [Section(path=('A',), body='first'), Section(path=('A', 'B'), body='second')]
     """
     cut = _CUTTERS.get(markup, _plain)

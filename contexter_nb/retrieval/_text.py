@@ -17,7 +17,7 @@ def repair(text: str) -> tuple[str, list[str]]:
 
     Examples
     --------
-    >>> repair("a\\x00b")
+    >>> repair("a\x00b")
     ('ab', ['1 control character removed'])
     """
     notes = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Kernel
+    from tests.fixtures import Kernel
 
 SLEEP = """
 log = []

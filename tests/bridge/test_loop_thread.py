@@ -1,3 +1,5 @@
+"""The bridge that runs a loop in a thread of its own."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""The synchronous face of any object with async methods."""
+
 from __future__ import annotations
 
 import _thread

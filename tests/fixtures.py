@@ -1,4 +1,4 @@
-"""Real kernels, driven as a front end drives them."""
+"""Fixtures of all tests: a home of their own, real kernels, a small index."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 from jupyter_client import KernelManager
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class Ran(NamedTuple):
@@ -135,6 +135,47 @@ def start_kernel(home: Path) -> Iterator[Kernel]:
         kc.stop_channels()
         km.shutdown_kernel(now=True)
         km.cleanup_resources()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tests and doctests out of the person's own home folder."""
+    before = os.environ.get("CONTEXTER_HOME")
+    os.environ["CONTEXTER_HOME"] = str(tmp_path_factory.mktemp("home"))
+    yield
+    if before is None:
+        del os.environ["CONTEXTER_HOME"]
+    else:
+        os.environ["CONTEXTER_HOME"] = before
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Any]:
+    """Give a session with an empty home."""
+    from contexter_nb import connect
+
+    with connect(home=tmp_path / "home") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a home with textwrap, json and httpx indexed; tests only read it."""
+    from contexter_nb import connect
+
+    home = tmp_path_factory.mktemp("small")
+    with connect(home=home) as opened:
+        opened.index(["textwrap", "json", "httpx"])
+    return home
+
+
+@pytest.fixture
+def small_session(small_home: Path) -> Iterator[Any]:
+    """Give a session on the shared small index."""
+    from contexter_nb import connect
+
+    with connect(home=small_home) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")
