@@ -12,6 +12,20 @@ from contexter_nb.core import HomeError
 VARIABLE = "CONTEXTER_HOME"
 
 
+def shown(home: Path) -> str:
+    """Return a home as a person writes it: with ``~`` for their own folder.
+
+    Examples
+    --------
+    >>> shown(Path.home() / "notes") == str(Path("~", "notes"))
+    True
+    """
+    own = Path.home()
+    return (
+        str(Path("~", home.relative_to(own))) if home.is_relative_to(own) else str(home)
+    )
+
+
 def find_home(home: str | os.PathLike[str] | None) -> Path:
     """Return the home folder, made where it is missing.
 

@@ -25,11 +25,19 @@ def _tqdm() -> Any:
         return tqdm
 
 
+def _undisplayed() -> dict[str, bool]:
+    """Return what keeps a widget bar from displaying itself; a text bar has none."""
+    from tqdm.notebook import tqdm_notebook
+
+    return {"display": False} if issubclass(_tqdm(), tqdm_notebook) else {}
+
+
 class ProgressBar:
     """Shows documents, passages and the time left; gone when the library is done."""
 
     def __init__(self) -> None:
         self._bar: Any = None
+        self._handle: Any = None
         self._library = ""
 
     def __call__(self, progress: Progress) -> None:
@@ -41,13 +49,7 @@ class ProgressBar:
             self.close()
             return
         if self._bar is None:
-            self._bar = _tqdm()(
-                total=None,
-                unit=" passages",
-                leave=False,
-                dynamic_ncols=True,
-                disable=False if in_kernel() else None,
-            )
+            self._begin()
         bar = self._bar
         if progress.stage == "embedding":
             if bar.total != progress.chunks:
@@ -61,8 +63,24 @@ class ProgressBar:
             verb = "reading" if progress.stage == "collecting" else "cutting"
             bar.set_description_str(f"{progress.library}: {verb}{seen}")
 
+    def _begin(self) -> None:
+        options: dict[str, Any] = {"unit": " passages", "leave": False, "total": None}
+        if not in_kernel():
+            self._bar = _tqdm()(**options, dynamic_ncols=True, disable=None)
+            return
+        self._bar = _tqdm()(**options, disable=False, **_undisplayed())
+        container = getattr(self._bar, "container", None)
+        if container is not None:
+            from IPython.display import display
+
+            self._handle = display(container, display_id=True)
+
     def close(self) -> None:
-        """Take the bar away."""
+        """Take the bar away, also from the notebook as it will be saved."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+        if self._handle is not None:
+            # A closed widget would be an error message when the notebook is reopened.
+            self._handle.update({"text/plain": ""}, raw=True)
+            self._handle = None

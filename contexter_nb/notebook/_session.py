@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 from contexter_nb.bridge import Bridge, get_bridge
 from contexter_nb.core import InvalidArgumentError, SystemClock
 from contexter_nb.notebook import _status_card
-from contexter_nb.notebook._home import find_home
+from contexter_nb.notebook._home import find_home, shown
 from contexter_nb.notebook._verbs import Verbs
 from contexter_nb.retrieval import (
     EmbeddedIndex,
@@ -95,7 +95,7 @@ class AsyncSession:
 
     def __repr__(self) -> str:
         """Return what it is."""
-        return f"<contexter_nb AsyncSession, home {self._verbs.home}>"
+        return f"<contexter_nb AsyncSession, home {shown(self._verbs.home)}>"
 
 
 class Session:
@@ -148,14 +148,14 @@ class Session:
         """Return what the card shows; asks nobody and costs nothing."""
         verbs = self._verbs
         if verbs.closed:
-            return _status_card.State(home=str(verbs.home), closed=True)
+            return _status_card.State(home=shown(verbs.home), closed=True)
         try:
             catalog = verbs.index_store.catalog()
         except Exception as exc:  # a repr must not raise
-            return _status_card.State(home=str(verbs.home), problem=str(exc))
+            return _status_card.State(home=shown(verbs.home), problem=str(exc))
         libraries = catalog.libraries.values() if catalog else ()
         return _status_card.State(
-            home=str(verbs.home),
+            home=shown(verbs.home),
             embedder=verbs.embedder.identity,
             libraries=tuple(
                 (each.library, each.version, each.chunks) for each in libraries

@@ -26,6 +26,7 @@ from contexter_nb.notebook._arguments import (
     check_texts,
     sources_of,
 )
+from contexter_nb.notebook._home import shown
 from contexter_nb.notebook._progress import ProgressBar
 from contexter_nb.retrieval import (
     OPTIMIZE_CHUNKS,
@@ -141,11 +142,11 @@ class Verbs:
     async def _probe_index(self) -> str:
         catalog = await in_thread(self.index_store.catalog)
         if catalog is None or not catalog.libraries:
-            return f'empty, in {self.home}; begin with nb.index("pandas")'
+            return f'empty, in {shown(self.home)}; begin with nb.index("pandas")'
         catalog.check(self.embedder, self.index_store.folder)
         detail = (
             f"{catalog.chunks:,} passages of {len(catalog.libraries):,} libraries, "
-            f"in {self.home}"
+            f"in {shown(self.home)}"
         )
         if catalog.chunks - catalog.optimized_chunks > OPTIMIZE_CHUNKS:
             detail += "; nb.optimize() would make searches faster"
@@ -212,7 +213,7 @@ class Verbs:
         ]
         rows.sort(
             key=lambda row: (
-                wanted not in str(row["library"]).lower(),
+                _distance(wanted, str(row["library"]).lower()),
                 row["source"] != "installed",
                 str(row["library"]).lower(),
             )
@@ -836,6 +837,15 @@ class Verbs:
             for service in ("embedder", "index", "cache")
         ]
         return make_frame("status", rows)
+
+
+def _distance(wanted: str, name: str) -> int:
+    """Return how far a name is from what was asked for, for sorting."""
+    if name == wanted:
+        return 0
+    if name.startswith(wanted):
+        return 1
+    return 2 if wanted in name else 3
 
 
 def _topics(topics: str | Iterable[str] | None) -> list[str]:

@@ -54,17 +54,20 @@ from contexter_nb.retrieval._fusion import (
     reciprocal_rank_fusion,
 )
 from contexter_nb.retrieval._generations import Generations, Lease, Staging
+from contexter_nb.retrieval._synonyms import expansions
 from contexter_nb.retrieval._term_match import TermMatcher
 
 TERMS = "terms"
 MODES = ("hybrid", "dense", "text")
 MAX_LIMIT = 1_000
 # Documents each part hands to the fusion, and chunks it is asked for to have as many.
-_DEPTH = 100
+_DEPTH = 60
 _CHUNKS_A_DOCUMENT = 3
 _UPSERT_POINTS = 500
 # A document shows the passage it begins with where that scores this share of its best.
 _LEAD_SHARE = 0.8
+# What a synonym counts in the text part; a word of the query counts 1.
+_SYNONYM_WEIGHT = 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,10 +296,22 @@ class EmbeddedIndex:
 
     def _nearest(self, part: str, query: str, vector: Vectors | None) -> edge.Query:
         if part == TEXT:
-            return edge.Query.Nearest(self._bm25.embed_query(query), TEXT)
+            return edge.Query.Nearest(self._sparse(query), TEXT)
         if vector is None:
             raise InvalidArgumentError("A dense search needs the query's embedding.")
         return edge.Query.Nearest(vector.tolist(), DENSE)
+
+    def _sparse(self, query: str) -> edge.SparseVector:
+        """Return the stems of the query and, at less weight, of its synonyms."""
+        own = self._bm25.embed_query(query)
+        weights = dict(zip(own.indices, own.values, strict=True))
+        added: dict[int, float] = {}
+        for term, weight in expansions(query).items():
+            for stem in self._bm25.embed_query(term).indices:
+                if stem not in weights:
+                    added[stem] = max(_SYNONYM_WEIGHT * weight, added.get(stem, 0.0))
+        weights |= added
+        return edge.SparseVector(list(weights), list(weights.values()))
 
     def _by_terms(
         self, query: str, best: Mapping[int, int], known: Mapping[int, Payload]

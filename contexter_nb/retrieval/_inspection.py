@@ -255,10 +255,13 @@ class Collector:
             return not package
         if not self._ours(home):
             third_party = home.partition(".")[0] not in sys.stdlib_module_names
-            return third_party and home != "builtins" and module.__name__ in self.roots
+            root = package and module.__name__ in self.roots
+            return root and third_party and home != "builtins"
         if package or home == module.__name__:
             return True
-        return _is_private(home)
+        # What a module of one package imports of another (pylab) stays the other's.
+        top = module.__name__.partition(".")[0]
+        return _is_private(home) and home.partition(".")[0] == top
 
     def _collect_members(self, cls: type, class_names: list[str]) -> None:
         preferred = min(self.names[id(cls)]).name

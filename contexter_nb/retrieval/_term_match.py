@@ -19,6 +19,7 @@ from contexter_nb.retrieval._static_model import StaticEmbedder
 
 MAX_TERMS = 120
 _LEAST_SIMILARITY = 0.35
+_DIMENSIONS = 64
 _TYPE = np.dtype("<u2")
 
 
@@ -73,9 +74,16 @@ class TermMatcher:
 
     @cached_property
     def _directions(self) -> tuple[Vectors, Vectors]:
-        """Return each token's vector at length 1, and its length."""
-        lengths = np.linalg.norm(self._model.table, axis=1)
-        return self._model.table / np.maximum(lengths, 1e-9)[:, None], lengths
+        """Return each token's direction in fewer dimensions, and its vector's length.
+
+        The main axes keep what tells tokens apart; a quarter of the numbers is read.
+        """
+        table = self._model.table
+        lengths = np.linalg.norm(table, axis=1)
+        _, axes = np.linalg.eigh(table.T @ table)
+        short = table @ np.ascontiguousarray(axes[:, -_DIMENSIONS:])
+        short /= np.maximum(np.linalg.norm(short, axis=1), 1e-9)[:, None]
+        return short.astype(np.float32), lengths
 
 
 def _distinct(ids: Sequence[int]) -> npt.NDArray[np.uint16]:

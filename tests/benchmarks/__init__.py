@@ -1,0 +1,1 @@
+"""Benchmarks: a command that prints ratios, never a timed assertion."""

@@ -1,0 +1,1 @@
+"""The tutorials: executed and written anew by a command, tested as Run All."""

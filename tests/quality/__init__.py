@@ -1,0 +1,1 @@
+"""A judged set of questions, and the command that measures search by it."""
