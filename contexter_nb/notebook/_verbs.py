@@ -947,14 +947,17 @@ def _note(part: str, rank: int | None, found: int, answer: Any) -> str:
         return "the filter excludes it"
     words = {
         "dense": f"of {found:,} documents by meaning",
-        "text": f"of {found:,} documents that share a word",
+        "text": f"of {found:,} documents with one of the words",
         "terms": f"of {found:,} candidates, each query term with the nearest term",
         "hybrid": f"of {found:,} fused candidates",
     }[part]
     if part == "text":
-        has = ", ".join(answer.matched) or "no word of the query"
-        lacks = f"; lacks {', '.join(answer.missing)}" if answer.missing else ""
-        return f"{words}; has {has}{lacks}"
+        parts = [f"has {', '.join(answer.matched) or 'no word of the query'}"]
+        if answer.synonyms:
+            parts.append(f"for it {', '.join(answer.synonyms)}")
+        if answer.missing:
+            parts.append(f"lacks {', '.join(answer.missing)}")
+        return "; ".join([*parts, words])
     if rank is None:
         return f"not among the {found:,} candidates of dense and text"
     return words

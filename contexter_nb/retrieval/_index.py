@@ -109,6 +109,8 @@ class Explanation:
     ----------
     matched, missing : tuple of str
         The query's words that the chunk has, and those it has not.
+    synonyms : tuple of str
+        Words for what the query asks that the chunk has.
     filtered_out : bool
         The filter excludes it.
     """
@@ -117,6 +119,7 @@ class Explanation:
     payload: Payload
     matched: tuple[str, ...]
     missing: tuple[str, ...]
+    synonyms: tuple[str, ...]
     filtered_out: bool
 
 
@@ -397,12 +400,13 @@ class EmbeddedIndex:
             _part_rank(part, keys, key, scores.get(part, {}))
             for part, keys in parts.items()
         ]
-        matched, missing = self._words(query, own)
+        matched, missing, synonyms = self._words(query, own)
         return Explanation(
             parts=tuple(ranks),
             payload=payload,
             matched=matched,
             missing=missing,
+            synonyms=synonyms,
             filtered_out=key not in parts[DENSE],
         )
 
@@ -431,8 +435,8 @@ class EmbeddedIndex:
 
     def _words(
         self, query: str, record: edge.Record
-    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Split the query's words into those that the chunk has and those it lacks."""
+    ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """Return the query's words that a chunk has, has not, and synonyms it has."""
         vector = record.vector
         sparse = vector.get(TEXT) if isinstance(vector, dict) else None
         has = set(sparse.indices) if isinstance(sparse, edge.SparseVector) else set()
@@ -442,7 +446,12 @@ class EmbeddedIndex:
             stems = self._bm25.embed_query(word).indices
             if stems:
                 (matched if has.intersection(stems) else missing).append(word)
-        return tuple(matched), tuple(missing)
+        synonyms = [
+            term
+            for term in expansions(query)
+            if has.issuperset(self._bm25.embed_query(term).indices or [-1])
+        ]
+        return tuple(matched), tuple(missing), tuple(synonyms)
 
     @contextlib.contextmanager
     def _searching(self) -> Iterator[edge.EdgeShard]:

@@ -67,9 +67,9 @@ def test_docs_takes_apostrophes_as_letters(person: Any, question: str) -> None:
     assert kept.stdout == f"{question}\n"
 
 
-def test_docs_takes_apostrophes_around_an_option(person: Any) -> None:
-    """An option between two apostrophes is still an option."""
-    said = person.type("%docs what's new -n 1 in a user's text")
+def test_docs_takes_options_before_the_question(person: Any) -> None:
+    """Options may stand first, whatever quotes the question holds."""
+    said = person.type("%docs -n 1 -m text why doesn't dedent's text change")
     assert only_html(said).tags.count("pre") == 1
 
 
