@@ -6,6 +6,7 @@ import contextlib
 import os
 import queue
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -137,16 +138,19 @@ def start_kernel(home: Path) -> Iterator[Kernel]:
         km.cleanup_resources()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep tests and doctests out of the person's own home folder."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep tests, doctests and notebooks out of the person's own home folder."""
+    folder = tempfile.TemporaryDirectory(prefix="contexter-tests-")
     before = os.environ.get("CONTEXTER_HOME")
-    os.environ["CONTEXTER_HOME"] = str(tmp_path_factory.mktemp("home"))
-    yield
-    if before is None:
-        del os.environ["CONTEXTER_HOME"]
-    else:
-        os.environ["CONTEXTER_HOME"] = before
+    os.environ["CONTEXTER_HOME"] = folder.name
+
+    def restore() -> None:
+        os.environ.pop("CONTEXTER_HOME")
+        if before is not None:
+            os.environ["CONTEXTER_HOME"] = before
+        folder.cleanup()
+
+    config.add_cleanup(restore)
 
 
 @pytest.fixture

@@ -55,12 +55,19 @@ def test_every_name_of_a_face_resolves(face: str) -> None:
 
 
 def test_the_package_refuses_a_name_it_has_not() -> None:
-    """A misspelt name is an AttributeError, as of any module; the version is there."""
+    """A misspelt name is an AttributeError, as of any module."""
     import contexter_nb
 
     with pytest.raises(AttributeError, match="conect"):
         _ = contexter_nb.conect
-    assert contexter_nb.__version__.count(".") == 2
+
+
+def test_asking_for_the_version_never_fails() -> None:
+    """Tools that print versions get one or none, also where nothing is installed."""
+    import contexter_nb
+
+    version = getattr(contexter_nb, "__version__", None)
+    assert version is None or version[0].isdigit()
 
 
 @pytest.mark.parametrize("face", FACES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from contexter_nb import connect
 from contexter_nb.core import (
+    ContexterError,
     EmbedderError,
     HomeError,
     IndexMismatchError,
@@ -354,6 +356,24 @@ def test_a_bad_argument_is_refused_in_a_sentence(reader: Any, case: str) -> None
     assert [word for word in words if word not in told] == [], told
 
 
+SUGGESTION = re.compile(r" ?Did you mean [^?]*\?")
+BOUNDARY = re.compile(r"[.?!]\s+\S")
+
+
+def test_every_refusal_is_one_sentence_and_a_suggestion_at_most(reader: Any) -> None:
+    """Beside "Did you mean ...?" no refusal has a second sentence."""
+    longer = []
+    for name, (act, _, _) in REFUSED.items():
+        try:
+            act(reader)
+        except ContexterError as refused:
+            if BOUNDARY.search(SUGGESTION.sub("", str(refused))):
+                longer.append(f"{name}: {refused}")
+        except Exception:  # what is no refusal fails above
+            continue
+    assert longer == []
+
+
 def test_a_refused_argument_changes_nothing(session: Any) -> None:
     """A list with one bad name indexes nothing of it."""
     refusal(lambda: session.index([fruit(), "textwarp"]))
@@ -543,7 +563,7 @@ def test_the_variable_names_the_home(
     """CONTEXTER_HOME is taken where no argument is given, which wins over it."""
     monkeypatch.setenv("CONTEXTER_HOME", str(tmp_path / "by_variable"))
     with connect() as nb:
-        assert nb.aio._verbs.home == (tmp_path / "by_variable").resolve()
+        assert str((tmp_path / "by_variable").resolve()) in repr(nb.aio)
     with connect(home=tmp_path / "by_argument") as nb:
-        assert nb.aio._verbs.home == (tmp_path / "by_argument").resolve()
+        assert str((tmp_path / "by_argument").resolve()) in repr(nb.aio)
     assert (tmp_path / "by_variable").stat().st_mode & 0o777 == 0o700

@@ -36,8 +36,9 @@ def test_docs_shows_cards_and_keeps_the_frame(person: Any) -> None:
 def test_docs_asks_the_session_in_nb(person: Any, small_home: Path) -> None:
     """The magic uses the person's own session, found by the variable nb."""
     person.type("%docs request timeout -l httpx -o found")
-    said = person.type("print(set(found['library']), nb.aio._verbs.home)")
-    assert said.stdout == f"{{'httpx'}} {small_home.resolve()}\n"
+    said = person.type("print(set(found['library']), nb.aio)")
+    assert said.stdout.startswith("{'httpx'} ")
+    assert str(small_home.resolve()) in said.stdout
 
 
 def test_docs_as_a_cell_asks_its_text(person: Any) -> None:
