@@ -389,7 +389,8 @@ class Verbs:
             Compare with every vector, also where `optimize` built an approximate
             index.
         weights : mapping, optional
-            Weights of ``dense``, ``text`` and ``terms`` in the fusion; 1 where missing.
+            Weights of ``dense`` (0.4), ``text`` (1) and ``terms`` (1) in the fusion,
+            where they shall differ.
 
         Returns
         -------

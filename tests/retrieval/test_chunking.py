@@ -83,8 +83,7 @@ def test_an_object_gives_its_signature_with_its_lead() -> None:
     chunks = chunk_document(documented(OBJECT, signature="(right, on=None)"))
     assert texts(chunks) == [
         "merge_on(right, on=None)\n\nJoin two tables.\n\nMore of it.",
-        "Parameters\n----------\non : str\n    The key.\n\n"
-        "Returns\n-------\nDataFrame",
+        "Parameters\n----------\non : str\n    The key.\n\nReturns\n-------\nDataFrame",
     ]
     assert {chunk.title for chunk in chunks} == {"pkg.Frame.merge_on"}
 

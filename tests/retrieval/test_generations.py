@@ -80,7 +80,9 @@ def read(generations: Generations) -> str:
 
 def numbers(generations: Generations) -> list[str]:
     """Return the folders of generations that are there."""
-    return sorted(path.name for path in generations.path.iterdir() if path.name.isdigit())
+    return sorted(
+        path.name for path in generations.path.iterdir() if path.name.isdigit()
+    )
 
 
 def test_before_the_first_generation_there_is_none(generations: Generations) -> None:

@@ -125,15 +125,26 @@ def aliases(collected: Collected) -> dict[str, tuple[str, ...]]:
             True,
             id="raises-oddly",
         ),
-        pytest.param("def (", "import of fk.bad failed: SyntaxError", True, id="syntax"),
         pytest.param(
-            "import fk_nowhere", "fk.bad (No module named 'fk_nowhere')", True, id="optional"
+            "def (", "import of fk.bad failed: SyntaxError", True, id="syntax"
         ),
         pytest.param(
-            "raise KeyboardInterrupt", "failed: KeyboardInterrupt", True, id="interrupts"
+            "import fk_nowhere",
+            "fk.bad (No module named 'fk_nowhere')",
+            True,
+            id="optional",
         ),
         pytest.param(
-            "import sys\nsys.exit('bye')", "failed: SystemExit: bye", True, id="sys-exit"
+            "raise KeyboardInterrupt",
+            "failed: KeyboardInterrupt",
+            True,
+            id="interrupts",
+        ),
+        pytest.param(
+            "import sys\nsys.exit('bye')",
+            "failed: SystemExit: bye",
+            True,
+            id="sys-exit",
         ),
         pytest.param(
             "import os\nos._exit(7)",
@@ -154,7 +165,10 @@ def aliases(collected: Collected) -> dict[str, tuple[str, ...]]:
             id="killed",
         ),
         pytest.param(
-            "while True: pass", "fk.bad failed: its import took longer", True, id="spins"
+            "while True: pass",
+            "fk.bad failed: its import took longer",
+            True,
+            id="spins",
         ),
         pytest.param(
             "import time\ntime.sleep(600)",
@@ -163,7 +177,10 @@ def aliases(collected: Collected) -> dict[str, tuple[str, ...]]:
             id="sleeps",
         ),
         pytest.param(
-            "import os\nos.closerange(0, 50)", "while importing fk.bad", False, id="closes"
+            "import os\nos.closerange(0, 50)",
+            "while importing fk.bad",
+            False,
+            id="closes",
         ),
         pytest.param(
             "import os, sys\nos.chdir('/')\nsys.path.clear()\nsys.argv.clear()",
@@ -185,7 +202,10 @@ def aliases(collected: Collected) -> dict[str, tuple[str, ...]]:
             id="leaves-an-exit-hook",
         ),
         pytest.param(
-            "import json\njson.dumps = lambda *a, **k: 'mine'", "", True, id="patches-json"
+            "import json\njson.dumps = lambda *a, **k: 'mine'",
+            "",
+            True,
+            id="patches-json",
         ),
     ],
 )
@@ -230,7 +250,10 @@ def test_a_module_deaf_to_the_alarm_is_stopped(
         ("1/0", "import of fk failed: ZeroDivisionError: division by zero"),
         ("import fk_nowhere", "import of fk failed: ModuleNotFoundError: No module"),
         ("import sys\nsys.exit()", "import of fk failed: SystemExit"),
-        ("import os\nos._exit(0)", "ended the process (exit code 0) while importing fk"),
+        (
+            "import os\nos._exit(0)",
+            "ended the process (exit code 0) while importing fk",
+        ),
         ("import ctypes\nctypes.string_at(0)", "crashed (SIGSEGV) while importing fk"),
         ("while True: pass", "import of fk failed: its import took longer than 1 s"),
     ],
@@ -420,7 +443,9 @@ def test_a_docstring_comes_through_as_it_is(
 
 def test_the_public_name_is_preferred(site: Site) -> None:
     """An object has one document, by its shortest public name, with all others."""
-    thing = '"""Inside."""\nclass Thing:\n  """A thing."""\n  def go(self):\n    """Go."""'
+    thing = (
+        '"""Inside."""\nclass Thing:\n  """A thing."""\n  def go(self):\n    """Go."""'
+    )
     collected = site.collect(
         {
             "fk/__init__.py": '"""Root."""\nfrom fk._impl import Thing',
@@ -621,7 +646,10 @@ def test_a_readme_is_a_page(
         ("", ""),
         ("Home-page: http://home.example\n", "http://home.example"),
         ("Project-URL: Documentation, javascript:alert(1)\n", ""),
-        ("Project-URL: Docs, ftp://x\nHome-page: https://h.example\n", "https://h.example"),
+        (
+            "Project-URL: Docs, ftp://x\nHome-page: https://h.example\n",
+            "https://h.example",
+        ),
         ("Project-URL: Source,https://s.example\n", "https://s.example"),
     ],
 )

@@ -112,7 +112,9 @@ def test_import_names_are_read_from_the_files(
     expected: tuple[str, ...],
 ) -> None:
     """What to import is told by what was installed, without importing it."""
-    folder = write_distribution(site, name, dict.fromkeys(files, ""), top_level=top_level)
+    folder = write_distribution(
+        site, name, dict.fromkeys(files, ""), top_level=top_level
+    )
     assert import_names(metadata.Distribution.at(folder)) == expected
 
 

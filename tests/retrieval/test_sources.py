@@ -220,12 +220,16 @@ def test_a_row_without_text_is_a_problem(text: object) -> None:
     """What is no text is told by its row, and the others are there."""
     collected = collect_rows({"text": "a"}, {"text": text, "title": "bad"}, {"x": 1})
     assert list(found(collected)) == ["row 0"]
-    assert told(collected) == [("bad", "row 1 has no text"), ("row 2", "row 2 has no text")]
+    assert told(collected) == [
+        ("bad", "row 1 has no text"),
+        ("row 2", "row 2 has no text"),
+    ]
     assert not collected.fingerprint
 
 
 @pytest.mark.parametrize(
-    "titles", [["a", "a", "a"], ["a", "a", "a (2)"], ["a (2)", "a", "a"], ["row 1", None]]
+    "titles",
+    [["a", "a", "a"], ["a", "a", "a (2)"], ["a (2)", "a", "a"], ["row 1", None]],
 )
 def test_rows_of_one_title_keep_titles_of_their_own(titles: list[str | None]) -> None:
     """No two rows are the same document, whatever their titles."""

@@ -34,7 +34,9 @@ def test_repair_cuts_what_is_too_long() -> None:
     """Of ten million characters the first 200,000 are kept, and that is told."""
     text, notes = repair("x" * 10_000_000)
     assert len(text) == MAX_DOCUMENT_CHARS
-    assert notes == ["10,000,000 characters are too many; only the first 200,000 are kept"]
+    assert notes == [
+        "10,000,000 characters are too many; only the first 200,000 are kept"
+    ]
 
 
 @given(st.text(st.characters(), max_size=200))
