@@ -94,6 +94,14 @@ class StaticEmbedder:
         )
         return [each.ids for each in encoded]
 
+    def token_spans(self, text: str) -> list[tuple[int, int, int]]:
+        """Return each token of a text: its id, and where it starts and ends."""
+        encoded = self._load()[0].encode(text[:MAX_CHARS], add_special_tokens=False)
+        return [
+            (token, start, end)
+            for token, (start, end) in zip(encoded.ids, encoded.offsets, strict=True)
+        ]
+
     @property
     def table(self) -> Vectors:
         """Return the vector of each token: float32, shape (32000, 256)."""

@@ -16,10 +16,13 @@ import numpy.typing as npt
 
 from contexter_nb.retrieval._embedders import Vectors
 from contexter_nb.retrieval._static_model import StaticEmbedder
+from contexter_nb.retrieval._synonyms import expanded_spans
 
 MAX_TERMS = 120
 _LEAST_SIMILARITY = 0.35
 _DIMENSIONS = 64
+# A match with a synonym, as a share of one with the word itself.
+_SYNONYM_SHARE = 0.85
 _TYPE = np.dtype("<u2")
 
 
@@ -34,6 +37,7 @@ class TermMatcher:
 
     def __init__(self, model: StaticEmbedder) -> None:
         self._model = model
+        self._terms: dict[str, list[int]] = {}
 
     def encode(self, gists: Sequence[str]) -> list[str]:
         """Return each gist's distinct tokens as a short string for the index."""
@@ -51,26 +55,64 @@ class TermMatcher:
         -------
         numpy.ndarray
             float32, shape (n gists,), from 0 (no token near) to 1 (all are there).
-            A token weighs as much as its vector is long: rare words are longer.
+            A token weighs as much as its vector is long: rare words are longer. A
+            token of a phrase that has synonyms may be met by one of those instead.
         """
-        wanted = np.unique(np.array(self._model.tokens([query])[0], np.int64))
+        spans = self._model.token_spans(query)
+        wanted = np.unique(np.array([token for token, _, _ in spans], np.int64))
         answer = np.zeros(len(encoded), np.float32)
-        if not len(wanted):
-            return answer
         gists = [np.frombuffer(base64.b64decode(each), _TYPE) for each in encoded]
         filled = [at for at, gist in enumerate(gists) if len(gist)]
-        if not filled:
+        if not len(wanted) or not filled:
             return answer
-        joined = np.concatenate([gists[at] for at in filled])
-        starts = np.cumsum([0, *(len(gists[at]) for at in filled[:-1])])
-        distinct, place = np.unique(joined, return_inverse=True)
-        directions, lengths = self._directions
-        similar = directions[wanted] @ directions[distinct].T
-        similar[similar < _LEAST_SIMILARITY] = 0
-        best = np.maximum.reduceat(similar[:, place], starts, axis=1)
-        weights = lengths[wanted]
+        synonyms = self._synonyms(query, spans)
+        others = [token for _, _, tokens in synonyms for token in tokens]
+        nearest = self._nearest(
+            np.concatenate([wanted, np.array(others, np.int64)]),
+            [gists[at] for at in filled],
+        )
+        best, rest = nearest[: len(wanted)], nearest[len(wanted) :]
+        for inside, weight, tokens in synonyms:
+            met, rest = rest[: len(tokens)], rest[len(tokens) :]
+            rows = np.isin(wanted, list(inside))
+            best[rows] = np.maximum(best[rows], weight * met.mean(axis=0))
+        weights = self._directions[1][wanted]
         answer[filled] = weights @ best / max(float(weights.sum()), 1e-9)
         return answer
+
+    def _synonyms(
+        self, query: str, spans: Sequence[tuple[int, int, int]]
+    ) -> list[tuple[set[int], float, list[int]]]:
+        """Return the tokens of each phrase that has synonyms, with each of those."""
+        found = []
+        for start, end, terms in expanded_spans(query):
+            inside = {token for token, a, b in spans if a < end and b > start}
+            for term, weight in terms.items():
+                found.append((inside, _SYNONYM_SHARE * weight, self._term(term)))
+        return found
+
+    def _term(self, term: str) -> list[int]:
+        """Return the tokens of a term of the lexicon; there are some hundreds."""
+        known = self._terms.get(term)
+        if known is None:
+            known = self._terms[term] = self._model.tokens([term])[0]
+        return known
+
+    def _nearest(
+        self,
+        tokens: npt.NDArray[np.int64],
+        gists: Sequence[npt.NDArray[np.uint16]],
+    ) -> npt.NDArray[np.float32]:
+        """Return each token's greatest similarity to a token of each gist."""
+        starts = np.cumsum([0, *(len(gist) for gist in gists[:-1])])
+        distinct, place = np.unique(np.concatenate(gists), return_inverse=True)
+        directions, _ = self._directions
+        similar = directions[tokens] @ directions[distinct].T
+        similar[similar < _LEAST_SIMILARITY] = 0
+        best: npt.NDArray[np.float32] = np.maximum.reduceat(
+            similar[:, place], starts, axis=1
+        )
+        return best
 
     @cached_property
     def _directions(self) -> tuple[Vectors, Vectors]:

@@ -97,7 +97,7 @@ def test_every_public_function_documents_its_parameters(face: str) -> None:
         ]
         _, _, section = (inspect.getdoc(value) or "").partition("Parameters\n---")
         undocumented += [f"{name}({each})" for each in taken if each not in section]
-    assert undocumented == []
+    assert not undocumented, "\n".join(undocumented)
 
 
 def imports_of(source: str) -> Iterator[str]:

@@ -235,15 +235,20 @@ def test_who_waits_is_told_something_in_any_case(
     told: list[str] = []
 
     async def main() -> None:
+        waiting = asyncio.Event()
+
+        def notify(sentence: str) -> None:
+            told.append(sentence)
+            waiting.set()
+
         async with generations.writing("testing", TurnedClock(), print):
             (generations.path / "writer.json").write_text(content)
             task = asyncio.create_task(
                 contextlib.AsyncExitStack().enter_async_context(
-                    generations.writing("x", TurnedClock(), told.append)
+                    generations.writing("x", TurnedClock(), notify)
                 )
             )
-            while not told:
-                await asyncio.sleep(0)
+            await waiting.wait()
             task.cancel()
             await asyncio.wait([task])
 

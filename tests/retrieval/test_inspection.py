@@ -102,13 +102,13 @@ def aliases(collected: Collected) -> dict[str, tuple[str, ...]]:
     ("code", "says", "complete"),
     [
         pytest.param(
-            "import os, sys\nprint('x')\nprint('y', file=sys.stderr)\nos.write(1, b'z')",
+            "import os, sys\nprint(1)\nprint(2, file=sys.stderr)\nos.write(1, b'3')",
             "",
             True,
             id="prints",
         ),
         pytest.param(
-            "import warnings\nwarnings.warn('x')\nwarnings.warn('y', DeprecationWarning)",
+            "import warnings as w\nw.warn('x')\nw.warn('y', DeprecationWarning)",
             "",
             True,
             id="warns",
