@@ -149,8 +149,9 @@ class _Child:
         self._reader.start()
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
+            # Left open: the child ends when this end is gone.
             self._process.stdin.write(request.encode() + b"\n")
-            self._process.stdin.close()
+            self._process.stdin.flush()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -197,5 +198,7 @@ class _Child:
                 self._process.kill()
         self._process.wait()
         self._reader.join(timeout=1)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()

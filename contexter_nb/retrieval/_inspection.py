@@ -19,6 +19,7 @@ import pkgutil
 import re
 import signal
 import sys
+import threading
 import types
 import warnings
 from collections.abc import Callable, Iterator
@@ -556,11 +557,19 @@ def attribute_section(value: Any) -> str:
     return "\n\nAttributes\n----------\n" + "\n".join(lines) if lines else ""
 
 
+def _end_with_parent(lifeline: int) -> None:
+    """End when the other end of standard input goes: its kernel was killed."""
+    os.read(lifeline, 1)
+    os._exit(1)
+
+
 def main() -> None:
     """Answer one request."""
     # A script's folder comes first on sys.path, where our files could shadow others'.
     sys.path.pop(0)
     request = json.loads(sys.stdin.readline())
+    lifeline = os.dup(0)
+    threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     answer: TextIO = os.fdopen(os.dup(1), "w", encoding="ascii")
     quiet = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,45 @@ def test_an_embedding_made_before_a_kill_is_not_made_again(tmp_path: Path) -> No
     (report,) = [line for line in out.splitlines() if line.startswith("published")]
     embedded = int(report.split()[1])
     assert embedded == 200 * 5 - made
+
+
+def test_a_killed_kernel_leaves_no_child_behind(tmp_path: Path) -> None:
+    """The process that inspects packages ends when its kernel is killed."""
+    packages = tmp_path / "packages"
+    info = packages / "sleepy-1.0.dist-info"
+    info.mkdir(parents=True)
+    started = tmp_path / "pid"
+    os.mkfifo(started)
+    (packages / "sleepy.py").write_text(
+        f"import os, time\nopen({str(started)!r}, 'w').write(str(os.getpid()))\n"
+        "time.sleep(600)\n"
+    )
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: sleepy\nVersion: 1.0\n"
+    )
+    (info / "RECORD").write_text("sleepy.py,,\n")
+    code = (
+        "import sys, contexter_nb as cx\n"
+        "sys.path.insert(0, sys.argv[2])\n"
+        "cx.connect(home=sys.argv[1]).index('sleepy')\n"
+    )
+    kernel = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "home"), str(packages)],
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+    child = int(started.read_text())  # waits until the import has begun
+    kernel.send_signal(signal.SIGKILL)
+    kernel.wait()
+    end = time.monotonic() + 20
+    while _runs(child) and time.monotonic() < end:
+        os.sched_yield()
+    assert not _runs(child)
+
+
+def _runs(process_id: int) -> bool:
+    """Whether a process exists and is more than an entry nobody collected yet."""
+    try:
+        status = Path(f"/proc/{process_id}/status").read_text()
+    except OSError:
+        return False
+    return "State:\tZ" not in status
