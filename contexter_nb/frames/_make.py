@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from contexter_nb.frames._columns import INSTANT, KINDS, OBJECT, STRING
+from contexter_nb.frames._columns import INSTANT, KINDS, OBJECT, STRING, TRUTH
 
 
 def make_frame(
@@ -56,6 +56,8 @@ def _array(values: list[Any], dtype: str) -> Any:
         return instants.dt.as_unit("us")
     if dtype == "Int64":
         return pd.array(values, dtype="Int64")
+    if dtype == TRUTH and None in values:
+        raise ValueError("a truth cannot be missing")
     return np.array([np.nan if value is None else value for value in values], dtype)
 
 

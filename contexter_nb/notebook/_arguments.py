@@ -7,7 +7,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contexter_nb.core import Clock, InvalidArgumentError, did_you_mean
+import numpy as np
+
+from contexter_nb.core import (
+    Clock,
+    InvalidArgumentError,
+    UnknownLibraryError,
+    did_you_mean,
+)
 from contexter_nb.retrieval import (
     MARKUP_BY_ENDING,
     MAX_LIMIT,
@@ -47,7 +54,7 @@ def check_query(query: object) -> str:
 
 def check_limit(limit: object) -> int:
     """Return how many rows are wanted."""
-    if isinstance(limit, bool) or not isinstance(limit, int):
+    if isinstance(limit, bool) or not isinstance(limit, (int, np.integer)):
         raise InvalidArgumentError(
             f"limit is {limit!r}; give a whole number from 1 to {MAX_LIMIT:,}."
         )
@@ -55,7 +62,7 @@ def check_limit(limit: object) -> int:
         raise InvalidArgumentError(
             f"limit is {limit:,}; give a number from 1 to {MAX_LIMIT:,}."
         )
-    return limit
+    return int(limit)
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
@@ -77,7 +84,9 @@ def check_mode(mode: object) -> str:
 def check_texts(name: str, texts: object) -> list[str]:
     """Return one or several texts as a list."""
     if isinstance(texts, str):
-        return [texts]
+        if not texts.strip():
+            raise InvalidArgumentError(f"{name} is empty; give a text.")
+        return [texts.encode("utf-8", "replace").decode("utf-8")]
     if not isinstance(texts, Iterable):
         raise InvalidArgumentError(
             f"{name} is {type(texts).__name__}; give a text or several."
@@ -102,9 +111,8 @@ def check_libraries(conditions: Sequence[Condition], catalog: Catalog | None) ->
         for name in condition.any_of:
             if name not in known:
                 raise InvalidArgumentError(
-                    f"where names the library {name!r}, which is not indexed."
-                    f"{did_you_mean(str(name), known)} Index it with "
-                    f"nb.index({name!r}), or see nb.contents()."
+                    f"where names the library {name!r}, which is not indexed; "
+                    f"nb.contents() lists what is.{did_you_mean(str(name), known)}"
                 )
 
 
@@ -131,6 +139,8 @@ def sources_of(
     """
     if source is not None:
         check_choice("source", source, _SOURCES)
+    if name is not None and not isinstance(name, str):
+        raise InvalidArgumentError(f"name is {type(name).__name__}; give a text.")
     if isinstance(what, (list, tuple, set, frozenset)):
         if not what:
             raise InvalidArgumentError(
@@ -139,7 +149,7 @@ def sources_of(
         found = [
             each for item in what for each in sources_of(item, name, source, clock)
         ]
-        return list({each.library: each for each in found}.values())
+        return _distinct(found)
     if isinstance(what, os.PathLike):
         return [_folder(Path(what), name)]
     if _is_frame(what):
@@ -155,7 +165,34 @@ def sources_of(
         )
     if source == "folder" or (source is None and _looks_like_path(what)):
         return [_folder(Path(what), name)]
-    return [library_source(what.strip(), clock)]
+    return [_by_name(what.strip(), name, source, clock)]
+
+
+def _distinct(found: Sequence[Source]) -> list[Source]:
+    """Return sources once each; refuse two that are different under one name."""
+    kept: dict[str, Source] = {}
+    for each in found:
+        if kept.setdefault(each.library, each) != each:
+            raise InvalidArgumentError(
+                f"Two sources are called {each.library!r}; index them one by one "
+                "with name=...."
+            )
+    return list(kept.values())
+
+
+def _by_name(what: str, name: str | None, source: str | None, clock: Clock) -> Source:
+    """Return a library, or a file or folder of the working directory."""
+    try:
+        found = library_source(what, clock)
+    except UnknownLibraryError:
+        if source is None and os.path.exists(what):
+            return _folder(Path(what), name)
+        raise
+    if source not in (None, found.source):
+        raise UnknownLibraryError(
+            f"{what!r} is {found.source}, not {source}; leave source out."
+        )
+    return found
 
 
 def _looks_like_path(what: str) -> bool:
@@ -166,7 +203,7 @@ def _looks_like_path(what: str) -> bool:
 
 def _folder(path: Path, name: str | None) -> FolderSource:
     path = path.expanduser()
-    if not path.exists():
+    if not os.path.exists(path):
         near = path.parent.iterdir() if path.parent.is_dir() else ()
         raise InvalidArgumentError(
             f"There is no file or folder {path}."
@@ -186,12 +223,15 @@ def _is_frame(what: object) -> bool:
 
 def _rows(frame: Any, name: str | None) -> RowsSource:
     table: pd.DataFrame = frame
+    if table.columns.nlevels > 1 or not table.columns.is_unique:
+        raise InvalidArgumentError(
+            "The table's columns are layered or not unique; give it one text column."
+        )
     text = next((each for each in _TEXT_COLUMNS if each in table.columns), None)
     if text is None:
         raise InvalidArgumentError(
             f"The table has no text column (one of {', '.join(_TEXT_COLUMNS)}); its "
-            f"columns are {', '.join(map(str, table.columns)) or 'none'}. Rename one "
-            "with .rename(columns=...)."
+            f"columns are {', '.join(map(str, table.columns)) or 'none'}."
         )
     columns = [each for each in ("title", "url", "kind") if each in table.columns]
     rows = []

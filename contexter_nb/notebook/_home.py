@@ -41,16 +41,23 @@ def find_home(home: str | os.PathLike[str] | None) -> Path:
         It is a file, or cannot be made or written.
     """
     chosen = home if home is not None else os.environ.get(VARIABLE) or None
-    path = Path(chosen).expanduser() if chosen else user_data_path("contexter_nb")
-    if path.exists() and not path.is_dir():
+    try:
+        path = Path(chosen).expanduser() if chosen else user_data_path("contexter_nb")
+    except (TypeError, RuntimeError) as exc:
+        raise HomeError(
+            f"home {chosen!r} is no folder's path; give one with connect(home=...)."
+        ) from exc
+    if os.path.isfile(path):
         raise HomeError(
             f"home {path} is a file; give a folder, as connect(home='~/contexter')."
         )
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as exc:
+    except (OSError, ValueError) as exc:
+        shown = str(path)[:200].replace("\0", "\\0")
+        reason = exc.strerror if isinstance(exc, OSError) else exc
         raise HomeError(
-            f"home {path} cannot be created ({exc.strerror}); give another folder "
+            f"home {shown} cannot be created ({reason}); give another folder "
             f"with connect(home=...) or the variable {VARIABLE}."
         ) from exc
     if not os.access(path, os.W_OK | os.X_OK):

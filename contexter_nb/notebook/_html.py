@@ -55,7 +55,7 @@ def stems(words: Iterable[str]) -> set[str]:
 
 def _stem(word: str) -> str:
     word = word.lower()
-    for ending in ("ing", "ies", "ed", "es", "s"):
+    for ending in ("ing", "ies", "ed", "es", "e", "s", "y"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]
     return word

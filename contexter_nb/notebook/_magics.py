@@ -20,7 +20,6 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from IPython.core.magic_arguments import (
         argument,
         magic_arguments,
-        parse_argstring,
     )
 
     @magics_class
@@ -39,7 +38,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
             Uses the session in the variable `nb` where there is one.
             """
-            options = parse_argstring(self.docs, _quoted(line))
+            options = self.docs.parser.parse_args(_words(line))
             words = [*options.question, *(cell or "").split()]
             where = {"library": options.library} if options.library else None
             hits = _session(self.shell).search(
@@ -52,13 +51,11 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     shell.register_magics(DocsMagics)
 
 
-def _quoted(line: str) -> str:
-    """Return a line in which an apostrophe is a letter and not an open quote."""
+def _words(line: str) -> list[str]:
     try:
-        shlex.split(line)
+        return shlex.split(line, posix=False)
     except ValueError:
-        return line.replace("'", "\\'").replace('"', '\\"')
-    return line
+        return line.split()
 
 
 _KEPT: list[Session] = []

@@ -227,6 +227,11 @@ def _embedder(embedder: str | Embedder | None) -> Embedder:
             f'embedder is {embedder!r}; use "static", or give an object with identity, '
             "dimension and an async embed(texts, input_type)."
         )
+    if isinstance(embedder, type):
+        raise InvalidArgumentError(
+            f"embedder is the class {embedder.__name__}; give an object, as "
+            f"{embedder.__name__}()."
+        )
     if not isinstance(embedder, Embedder):
         raise InvalidArgumentError(
             f"embedder is {type(embedder).__name__}; it needs identity, dimension and "
@@ -235,5 +240,10 @@ def _embedder(embedder: str | Embedder | None) -> Embedder:
     if not inspect.iscoroutinefunction(embedder.embed):
         raise InvalidArgumentError(
             f"{type(embedder).__name__}.embed must be a coroutine function (async def)."
+        )
+    if not isinstance(embedder.dimension, int) or embedder.dimension < 1:
+        raise InvalidArgumentError(
+            f"{type(embedder).__name__}.dimension is {embedder.dimension!r}; "
+            "it must be a whole number from 1 on."
         )
     return embedder

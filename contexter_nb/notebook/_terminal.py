@@ -28,8 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         with connect(home=options.home) as session:
+            asked = [_named(each) for each in options.library or ()] or None
             _index(session, options.library)
-            where = {"library": options.library} if options.library else None
+            where = {"library": asked} if asked else None
             hits = session.search(
                 " ".join(options.question), limit=options.limit, where=where
             )
@@ -66,13 +67,21 @@ def _index(session: Session, libraries: list[str] | None) -> None:
     if libraries is None:
         wanted = [] if indexed else _starters()
     else:
-        wanted = [name for name in libraries if name not in indexed]
+        wanted = [name for name in libraries if _named(name) not in indexed]
     if not wanted:
         return
     print(f"Indexing {', '.join(wanted)} (once) …", file=sys.stderr)
     report = session.index(wanted)
     for row in report[report["error"].notna()].itertuples():
         print(f"  {row.document}: {row.error}", file=sys.stderr)
+
+
+def _named(name: str) -> str:
+    try:
+        found = find(name)
+    except ContexterError:
+        return name
+    return found if isinstance(found, str) else str(found.metadata["Name"])
 
 
 def _starters() -> list[str]:

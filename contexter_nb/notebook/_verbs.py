@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,14 +29,21 @@ from contexter_nb.notebook._arguments import (
 )
 from contexter_nb.notebook._home import shown
 from contexter_nb.notebook._progress import ProgressBar
+from contexter_nb.notebook._records import (
+    chunk_record,
+    hit_records,
+    note,
+    problem_record,
+    removed_record,
+    report_records,
+    state,
+)
 from contexter_nb.retrieval import (
     OPTIMIZE_CHUNKS,
     Chunk,
     EmbeddedIndex,
     Embedder,
     EmbeddingCache,
-    Hit,
-    IndexedLibrary,
     IndexingTools,
     IndexReport,
     Problem,
@@ -189,6 +197,8 @@ class Verbs:
         self._open()
         if source is not None:
             check_choice("source", source, ("installed", "stdlib"))
+        if query is not None and not isinstance(query, str):
+            raise InvalidArgumentError(f"query is {type(query).__name__}; give a text.")
         found = await in_thread(inventory)
         catalog = await in_thread(self.index_store.catalog)
         indexed = catalog.libraries if catalog else {}
@@ -281,9 +291,9 @@ class Verbs:
                     document = _replaced(document, text)
                 chunks += chunk_document(document)
                 await asyncio.sleep(0)
-            rows += [_chunk_row(chunk) for chunk in chunks if _about(chunk, wanted)]
+            rows += [chunk_record(chunk) for chunk in chunks if _about(chunk, wanted)]
             if not wanted:
-                rows += [_problem_row(each, collected.source) for each in problems]
+                rows += [problem_record(each, collected.source) for each in problems]
         return make_frame("docs", rows)
 
     async def index(
@@ -355,7 +365,7 @@ class Verbs:
             bar.close()
         asked = [reports[each.library] for each in sources]
         return make_frame(
-            "index", [row for report in asked for row in _report_rows(report)]
+            "index", [row for report in asked for row in report_records(report)]
         )
 
     async def search(
@@ -454,7 +464,7 @@ class Verbs:
             "tokens": tokens,
             "usd": usd,
         }
-        return make_frame("search", _hit_rows(hits), attrs)
+        return make_frame("search", hit_records(hits), attrs)
 
     async def _embed_query(self, query: str) -> tuple[Vectors, int, float]:
         if type(self.embedder).__name__ == "StaticEmbedder":
@@ -504,7 +514,7 @@ class Verbs:
             check_libraries(conditions, await in_thread(self.index_store.catalog))
         hits = await in_thread(self.index_store.similar, chunk_id, limit, conditions)
         attrs = {"similar_to": chunk_id, "limit": limit, "where": _plain_where(where)}
-        return make_frame("search", _hit_rows(hits), attrs)
+        return make_frame("search", hit_records(hits), attrs)
 
     async def explain(
         self, query: str, chunk_id: str, where: Where | None = None
@@ -553,7 +563,7 @@ class Verbs:
                 "rank": each.rank,
                 "found": each.found,
                 "score": each.score,
-                "note": _note(each.part, each.rank, each.found, answer),
+                "note": note(each, answer),
             }
             for each in answer.parts
         ]
@@ -671,7 +681,7 @@ class Verbs:
                 "version": each.version,
                 "source": each.source,
                 "installed_version": installed.get(name),
-                "state": _state(each, installed.get(name)),
+                "state": state(each, installed.get(name)),
                 "documents": each.documents,
                 "chunks": each.chunks,
                 "tokens": each.tokens,
@@ -747,7 +757,7 @@ class Verbs:
                     writer.catalog = writer.catalog.with_library(left)
                 else:
                     writer.catalog = writer.catalog.without_library(library)
-                rows.append(_removed(old, left.chunks))
+                rows.append(removed_record(old, left.chunks))
             await in_thread(writer.publish)
         return make_frame("remove", rows)
 
@@ -761,7 +771,7 @@ class Verbs:
             await in_thread(writer.open_empty)
             await in_thread(writer.publish)
         known = sorted(catalog.libraries.items())
-        return make_frame("remove", [_removed(each, 0) for _, each in known])
+        return make_frame("remove", [removed_record(each, 0) for _, each in known])
 
     async def optimize(self) -> pd.DataFrame:
         """Build the approximate index (HNSW) and drop deleted passages for good.
@@ -866,128 +876,15 @@ def _replaced(document: Any, text: str) -> Any:
     return dataclasses.replace(document, text=text)
 
 
-def _chunk_row(chunk: Chunk) -> dict[str, object]:
-    return {
-        "library": chunk.library,
-        "version": chunk.version,
-        "source": chunk.source,
-        "title": chunk.title,
-        "aliases": chunk.aliases,
-        "kind": chunk.kind,
-        "section": chunk.section,
-        "text": chunk.text,
-        "tokens": chunk.token_count,
-        "url": chunk.url,
-        "chunk_id": chunk.chunk_id,
-    }
-
-
-def _problem_row(problem: Problem, source: str) -> dict[str, object]:
-    return {
-        "library": problem.library,
-        "version": problem.version,
-        "source": source,
-        "title": problem.title,
-        "aliases": (),
-        "kind": "",
-        "section": "",
-        "text": "",
-        "tokens": 0,
-        "url": "",
-        "chunk_id": "",
-        "error": problem.error,
-    }
-
-
-def _report_rows(report: IndexReport) -> list[dict[str, object]]:
-    numbers = {
-        "documents": report.documents,
-        "chunks": report.chunks,
-        "new": report.new,
-        "unchanged": report.unchanged,
-        "removed": report.removed,
-        "failed": report.failed,
-        "embedded": report.embedded,
-        "tokens": report.tokens,
-        "usd": report.usd,
-        "seconds": round(report.seconds, 3),
-    }
-    none = dict.fromkeys(numbers, 0)
-    who = {"library": report.library, "version": report.version}
-    return [
-        {**who, **numbers},
-        *(
-            {**who, **none, "document": each.title, "error": each.error}
-            for each in report.problems
-        ),
-    ]
-
-
-def _hit_rows(hits: Sequence[Hit]) -> list[dict[str, object]]:
-    return [
-        {
-            "rank": rank,
-            "score": hit.score,
-            "library": hit.payload["library"],
-            "version": hit.payload["version"],
-            "title": hit.payload["title"],
-            "aliases": (*hit.payload["aliases"], *hit.folded),
-            "kind": hit.payload["kind"],
-            "text": hit.payload["text"],
-            "dense_rank": hit.ranks.get("dense"),
-            "text_rank": hit.ranks.get("text"),
-            "url": hit.payload["url"],
-            "chunk_id": hit.chunk_id,
-        }
-        for rank, hit in enumerate(hits, start=1)
-    ]
-
-
-def _note(part: str, rank: int | None, found: int, answer: Any) -> str:
-    if answer.filtered_out:
-        return "the filter excludes it"
-    words = {
-        "dense": f"of {found:,} documents by meaning",
-        "text": f"of {found:,} documents with one of the words",
-        "terms": f"of {found:,} candidates, each query term with the nearest term",
-        "hybrid": f"of {found:,} fused candidates",
-    }[part]
-    if part == "text":
-        parts = [f"has {', '.join(answer.matched) or 'no word of the query'}"]
-        if answer.synonyms:
-            parts.append(f"for it {', '.join(answer.synonyms)}")
-        if answer.missing:
-            parts.append(f"lacks {', '.join(answer.missing)}")
-        return "; ".join([*parts, words])
-    if rank is None:
-        return f"not among the {found:,} candidates of dense and text"
-    return words
-
-
-def _state(indexed: IndexedLibrary, installed: str | None) -> str:
-    if not indexed.fingerprint:
-        return "incomplete"
-    if indexed.source in ("folder", "frame"):
-        return "current"
-    if installed is None:
-        return "not installed"
-    return "current" if installed == indexed.version else "outdated"
-
-
-def _removed(library: IndexedLibrary, left: int) -> dict[str, object]:
-    return {
-        "library": library.library,
-        "version": library.version,
-        "removed": library.chunks - left,
-        "chunks": left,
-    }
-
-
 def _plain_where(where: Where | None) -> dict[str, object] | None:
-    return None if where is None else dict(where)
+    return None if where is None else copy.deepcopy(dict(where))
 
 
 def _check_weights(weights: Mapping[str, float] | None) -> None:
+    if weights is not None and not isinstance(weights, Mapping):
+        raise InvalidArgumentError(
+            f"weights is {type(weights).__name__}; give a mapping of part to number."
+        )
     for part, weight in (weights or {}).items():
         check_choice("a part in weights", part, ("dense", "text", "terms"))
         if isinstance(weight, bool) or not isinstance(weight, (int, float)):

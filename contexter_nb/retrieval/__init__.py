@@ -33,9 +33,9 @@ from contexter_nb.retrieval._index import (
     EmbeddedIndex,
     Explanation,
     Hit,
-    IndexWriter,
     PartRank,
 )
+from contexter_nb.retrieval._index_writer import IndexWriter
 from contexter_nb.retrieval._indexing import (
     CachedEmbeddings,
     IndexingTools,
@@ -102,8 +102,8 @@ __all__ = [
     "MAX_LIMIT",
     "MODES",
     "ModulesSource",
-    "optimize_index",
     "OPTIMIZE_CHUNKS",
+    "optimize_index",
     "parse_where",
     "PartRank",
     "Problem",

@@ -142,7 +142,7 @@ def point_id(chunk_id: str) -> int:
     """
     try:
         if len(chunk_id) == 2 * _ID_BYTES:
-            return int(chunk_id, 16)
+            return int.from_bytes(bytes.fromhex(chunk_id))
     except (TypeError, ValueError):
         pass
     raise InvalidArgumentError(

@@ -63,6 +63,11 @@ def check_embedded(embedded: Embedded, count: int, embedder: Embedder) -> Embedd
     EmbedderError
         The count or the dimension is wrong, or a number is not finite.
     """
+    if not isinstance(embedded, Embedded):
+        raise EmbedderError(
+            f"The embedder {embedder.identity!r} answered {type(embedded).__name__}; "
+            "it must answer contexter_nb.retrieval.Embedded."
+        )
     expected = (count, embedder.dimension)
     if embedded.vectors.shape != expected:
         raise EmbedderError(

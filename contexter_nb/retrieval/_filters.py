@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import qdrant_edge as edge
 
 from contexter_nb.core import InvalidArgumentError, did_you_mean
@@ -16,6 +18,8 @@ Where = Mapping[str, object]
 TEXT_COLUMNS = ("chunk_id", "kind", "library", "section", "source", "title", "version")
 NUMBER_COLUMNS = ("tokens",)
 FILTER_COLUMNS = tuple(sorted(TEXT_COLUMNS + NUMBER_COLUMNS))
+# From here on a float cannot tell neighbours apart, and the engine takes no more.
+_TOO_LARGE = 2**53
 _RANGES = ("gt", "gte", "lt", "lte")
 
 
@@ -73,9 +77,9 @@ def parse_where(where: Where | None) -> list[Condition]:
     for column, wanted in where.items():
         if column not in FILTER_COLUMNS:
             raise InvalidArgumentError(
-                f"where names an unknown column {column!r}."
-                f"{did_you_mean(str(column), FILTER_COLUMNS)} Columns: "
+                f"where names an unknown column {column!r}; there are "
                 f"{', '.join(FILTER_COLUMNS)}."
+                f"{did_you_mean(str(column), FILTER_COLUMNS)}"
             )
         if isinstance(wanted, Mapping):
             conditions += _operators(column, wanted)
@@ -97,16 +101,19 @@ def _operators(column: str, wanted: Mapping[object, object]) -> list[Condition]:
     for operator, value in wanted.items():
         if operator not in known:
             raise InvalidArgumentError(
-                f"where[{column!r}] has an unknown operator {operator!r}."
-                f"{did_you_mean(str(operator), known)} Operators: {', '.join(known)}."
+                f"where[{column!r}] has an unknown operator {operator!r}; there are "
+                f"{', '.join(known)}.{did_you_mean(str(operator), known)}"
             )
         if operator == "not":
             conditions.append(
                 Condition(column=column, any_of=_values(column, value), negated=True)
             )
         elif operator == "prefix":
-            (prefix,) = _values(column, value)
-            conditions.append(Condition(column=column, prefix=str(prefix)))
+            if not isinstance(value, str) or not value:
+                raise InvalidArgumentError(
+                    f"where[{column!r}] has the prefix {value!r}; give one text."
+                )
+            conditions.append(Condition(column=column, prefix=value))
         else:
             bounds.append((str(operator), float(_number(column, value))))
     if bounds:
@@ -115,7 +122,7 @@ def _operators(column: str, wanted: Mapping[object, object]) -> list[Condition]:
 
 
 def _values(column: str, wanted: object) -> tuple[Scalar, ...]:
-    if isinstance(wanted, (str, int, float)):
+    if isinstance(wanted, (str, int, float, np.number)):
         values: Sequence[object] = [wanted]
     elif isinstance(wanted, (list, tuple, set, frozenset)):
         values = list(wanted)
@@ -139,12 +146,13 @@ def _values(column: str, wanted: object) -> tuple[Scalar, ...]:
     return tuple(str(value) for value in values)
 
 
-def _number(column: str, value: object) -> float | int:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+def _number(column: str, value: Any) -> float | int:
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or not abs(value) < _TOO_LARGE:
         raise InvalidArgumentError(
-            f"where[{column!r}] holds {value!r}; this column is a number."
+            f"where[{column!r}] holds {repr(value)[:40]}; this column is a number."
         )
-    return value
+    return int(value) if isinstance(value, (int, np.integer)) else float(value)
 
 
 def engine_filter(

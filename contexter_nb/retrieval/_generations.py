@@ -271,13 +271,18 @@ class Staging:
         self.discard()
         base = self._generations
         path = base.path / f"staging-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        current = base.current()
-        if current is None:
+        published = self.published()
+        if published is None:
             path.mkdir(mode=0o700)
         else:
-            copy_sparse(base.path / str(current), path)
+            copy_sparse(published, path)
         self.path = path
         return path
+
+    def published(self) -> Path | None:
+        """Return the folder of the published generation, or None before the first."""
+        number = self._generations.current()
+        return None if number is None else self._generations.path / str(number)
 
     def open_empty(self) -> Path:
         """Return an empty folder: the next generation starts from nothing."""

@@ -1,9 +1,8 @@
-"""The embedded index: search in the published generation, write the next one."""
+"""The embedded index: search in the generation that is published."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import threading
 from collections.abc import (
@@ -26,9 +25,8 @@ from contexter_nb.core import (
     InvalidArgumentError,
     UnknownChunkError,
 )
-from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
+from contexter_nb.retrieval._catalog import Catalog
 from contexter_nb.retrieval._documents import (
-    Chunk,
     chunk_id_of,
     document_of,
     is_lead,
@@ -41,10 +39,6 @@ from contexter_nb.retrieval._engine import (
     OpenShard,
     Payload,
     bm25,
-    create_shard,
-    load_shard,
-    points,
-    scroll,
 )
 from contexter_nb.retrieval._filters import Condition, engine_filter
 from contexter_nb.retrieval._fusion import (
@@ -53,7 +47,8 @@ from contexter_nb.retrieval._fusion import (
     fold_repeats,
     reciprocal_rank_fusion,
 )
-from contexter_nb.retrieval._generations import Generations, Lease, Staging
+from contexter_nb.retrieval._generations import Generations, Lease
+from contexter_nb.retrieval._index_writer import IndexWriter
 from contexter_nb.retrieval._synonyms import expansions
 from contexter_nb.retrieval._term_match import TermMatcher
 
@@ -63,7 +58,6 @@ MAX_LIMIT = 1_000
 # Documents each part hands to the fusion, and chunks it is asked for to have as many.
 _DEPTH = 60
 _CHUNKS_A_DOCUMENT = 3
-_UPSERT_POINTS = 500
 # What each part counts in the fusion; set on the tuning half of the judged questions.
 PART_WEIGHTS = {"dense": 0.4, "text": 1.0, "terms": 1.0}
 # A document shows the passage it begins with where that scores this share of its best.
@@ -392,7 +386,9 @@ class EmbeddedIndex:
                 shard, query, vector, "hybrid", conditions, True, everything
             )
             shallow = {part: keys[:_DEPTH] for part, keys in parts.items()}
-            near = {each for keys in shallow.values() for each in keys} | {key}
+            near = {each for keys in shallow.values() for each in keys}
+            if key in parts[DENSE]:
+                near.add(key)
             best = {each: best.get(each, point_id(chunk_id)) for each in near}
             known = _payloads(shard, best.values(), ["prior", "terms"])
             parts[TERMS] = shallow[TERMS] = self._by_terms(query, best, known)
@@ -510,131 +506,11 @@ class EmbeddedIndex:
     ) -> AsyncIterator[IndexWriter]:
         """Hold the index for writing; waits, interruptibly, for another writer."""
         async with self.generations.writing(doing, clock, notify) as staging:
-            writer = IndexWriter(self, staging)
+            writer = IndexWriter(self.embedder, self._matcher, self.folder, staging)
             try:
                 yield writer
             finally:
                 writer.close()
-
-    def encode_terms(self, gists: Sequence[str]) -> list[str]:
-        """Return the stored form of some chunks' gists."""
-        return self._matcher.encode(gists)
-
-
-class IndexWriter:
-    """The next generation in the making. Used by one thread at a time."""
-
-    def __init__(self, index: EmbeddedIndex, staging: Staging) -> None:
-        self._index = index
-        self._staging = staging
-        self._shard: edge.EdgeShard | None = None
-        self._bm25 = bm25()
-        self.catalog = Catalog.of(index.embedder)
-
-    def open(self) -> None:
-        """Begin with a copy of what is published.
-
-        Raises
-        ------
-        IndexMismatchError
-            That was made with another embedder or chunking.
-        """
-        self.close()
-        first = self._index.generations.current() is None
-        if not first:
-            current = self._index.folder / str(self._index.generations.current())
-            catalog = Catalog.load(current)
-            catalog.check(self._index.embedder, self._index.folder)
-            self.catalog = catalog
-        folder = self._staging.open()
-        if first:
-            create_shard(folder, self._index.embedder.dimension)
-        self._shard = load_shard(folder)
-
-    def open_empty(self) -> None:
-        """Begin with nothing, whatever is published."""
-        self.close()
-        self.catalog = Catalog.of(self._index.embedder)
-        folder = self._staging.open_empty()
-        create_shard(folder, self._index.embedder.dimension)
-        self._shard = load_shard(folder)
-
-    def reload(self) -> None:
-        """Open the working copy again after another process worked on it."""
-        self.close()
-        self._shard = load_shard(self.folder)
-
-    @property
-    def shard(self) -> edge.EdgeShard:
-        """Return the shard that is written."""
-        if self._shard is None:
-            self.open()
-        assert self._shard is not None
-        return self._shard
-
-    @property
-    def folder(self) -> Path:
-        """Return the folder that is worked in."""
-        assert self._staging.path is not None
-        return self._staging.path
-
-    def stored(self, library: str) -> dict[str, str]:
-        """Return the content hash of each stored chunk of a library."""
-        condition = engine_filter([Condition(column="library", any_of=(library,))])
-        return {
-            chunk_id_of(number): str(payload.get("content_hash", ""))
-            for number, payload in scroll(self.shard, condition, ["content_hash"])
-        }
-
-    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
-        """Store chunks with their vectors."""
-        terms = self._index.encode_terms([chunk.gist for chunk in chunks])
-        for start in range(0, len(chunks), _UPSERT_POINTS):
-            part = slice(start, start + _UPSERT_POINTS)
-            made = points(chunks[part], vectors[part], terms[part], self._bm25)
-            self.shard.update(edge.UpdateOperation.upsert_points(made))
-
-    def delete(self, chunk_ids: Sequence[str]) -> None:
-        """Remove chunks by id."""
-        if chunk_ids:
-            numbers: list[edge.PointId] = [point_id(each) for each in chunk_ids]
-            self.shard.update(edge.UpdateOperation.delete_points(numbers))
-
-    def matching(self, conditions: Sequence[Condition]) -> list[tuple[str, str]]:
-        """Return id and library of every chunk that matches."""
-        return [
-            (chunk_id_of(number), str(payload["library"]))
-            for number, payload in scroll(
-                self.shard, engine_filter(conditions), ["library"]
-            )
-        ]
-
-    def remaining(self, library: IndexedLibrary) -> IndexedLibrary:
-        """Return a library's catalog entry counted anew from what is stored."""
-        condition = engine_filter(
-            [Condition(column="library", any_of=(library.library,))]
-        )
-        stored = list(scroll(self.shard, condition, ["document", "tokens"]))
-        return dataclasses.replace(
-            library,
-            documents=len({payload["document"] for _, payload in stored}),
-            chunks=len(stored),
-            tokens=sum(int(payload.get("tokens", 0)) for _, payload in stored),
-            fingerprint="",
-        )
-
-    def publish(self) -> int:
-        """Make what was written visible to all; the writer then starts a new copy."""
-        self.shard.flush()
-        self.close()
-        self.catalog.save(self.folder)
-        return self._staging.publish()
-
-    def close(self) -> None:
-        """Close the shard, keep the folder."""
-        if self._shard is not None:
-            self._shard.close()
-            self._shard = None
 
 
 def _payloads(
@@ -650,8 +526,7 @@ def _record(shard: edge.EdgeShard, chunk_id: str) -> edge.Record:
     found = shard.retrieve([point_id(chunk_id)], True, True)
     if not found:
         raise UnknownChunkError(
-            f"No chunk {chunk_id} is in the index; it may have changed since. Search "
-            "again and take the chunk_id from there."
+            f"No chunk {chunk_id} is in the index; search again, it may have changed."
         )
     return found[0]
 

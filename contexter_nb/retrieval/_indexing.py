@@ -25,7 +25,8 @@ from contexter_nb.retrieval._embedders import (
     check_embedded,
 )
 from contexter_nb.retrieval._embedding_cache import EmbeddingCache
-from contexter_nb.retrieval._index import EmbeddedIndex, IndexWriter
+from contexter_nb.retrieval._index import EmbeddedIndex
+from contexter_nb.retrieval._index_writer import IndexWriter
 from contexter_nb.retrieval._slices import in_thread
 from contexter_nb.retrieval._text import repair
 

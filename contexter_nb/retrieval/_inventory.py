@@ -172,9 +172,9 @@ def find(name: str) -> metadata.Distribution | str:
     names = [each.metadata["Name"] for each in known.values()]
     names += [*standard_modules(), STANDARD_LIBRARY]
     raise UnknownLibraryError(
-        f"No installed library, standard module, file or folder is called {name!r}."
-        f"{did_you_mean(name, names)} nb.libraries() lists what is here; install a "
-        "library with %pip install to index it."
+        f"No installed library, standard module, file or folder is called {name!r}; "
+        "nb.libraries() lists what is here, and %pip install adds to it."
+        f"{did_you_mean(name, names)}"
     )
 
 

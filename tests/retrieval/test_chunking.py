@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contexter_nb.retrieval import Chunk, Document, chunk_document
@@ -135,6 +135,7 @@ BLOCKS = st.one_of(
 
 
 @pytest.mark.parametrize("markup", ["markdown", "text"])
+@settings(deadline=None)
 @given(
     blocks=st.lists(BLOCKS, max_size=8),
     budget_tokens=st.sampled_from([4, 10, 40, BUDGET_TOKENS]),

@@ -7,7 +7,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contexter_nb.retrieval._sections import sections_of
@@ -326,6 +326,7 @@ LINES = st.lists(
 
 
 @pytest.mark.parametrize("markup", ["docstring", "markdown", "rst", "text"])
+@settings(deadline=None)
 @given(lines=LINES)
 def test_sections_lose_no_word(markup: str, lines: list[str]) -> None:
     """Every word of the input is in a section's path or body; none is empty."""
@@ -337,6 +338,7 @@ def test_sections_lose_no_word(markup: str, lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize("markup", [each for each in MARKUPS if each != "notebook"])
+@settings(deadline=None)
 @given(text=st.text(max_size=100))
 def test_sections_take_any_text(markup: str, text: str) -> None:
     """No text at all makes the cutting fail."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contexter_nb.retrieval._synonyms import expanded_spans, expansions
@@ -38,6 +38,7 @@ def test_a_word_of_the_query_is_not_added() -> None:
     assert "delete" not in expansions("remove or delete a file")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_spans_lie_in_the_query(query: str) -> None:
     """Whatever is typed, each expanded phrase is a place in it, with weights to 1."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contexter_nb.retrieval import repair
@@ -39,6 +39,7 @@ def test_repair_cuts_what_is_too_long() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(), max_size=200))
 def test_repaired_text_can_be_stored(text: str) -> None:
     """Repaired text is valid UTF-8, and repairing it again changes nothing."""

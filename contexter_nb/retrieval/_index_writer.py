@@ -1,0 +1,148 @@
+"""The next generation of an index in the making."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import qdrant_edge as edge
+
+from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
+from contexter_nb.retrieval._documents import Chunk, chunk_id_of, point_id
+from contexter_nb.retrieval._embedders import Embedder, Vectors
+from contexter_nb.retrieval._engine import (
+    bm25,
+    create_shard,
+    load_shard,
+    points,
+    scroll,
+)
+from contexter_nb.retrieval._filters import Condition, engine_filter
+from contexter_nb.retrieval._generations import Staging
+from contexter_nb.retrieval._term_match import TermMatcher
+
+_UPSERT_POINTS = 500
+
+
+class IndexWriter:
+    """The next generation in the making. Used by one thread at a time."""
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        matcher: TermMatcher,
+        folder: Path,
+        staging: Staging,
+    ) -> None:
+        self._embedder = embedder
+        self._matcher = matcher
+        self._index_folder = folder
+        self._staging = staging
+        self._shard: edge.EdgeShard | None = None
+        self._bm25 = bm25()
+        self.catalog = Catalog.of(embedder)
+
+    def open(self) -> None:
+        """Begin with a copy of what is published.
+
+        Raises
+        ------
+        IndexMismatchError
+            That was made with another embedder or chunking.
+        """
+        self.close()
+        published = self._staging.published()
+        if published is not None:
+            catalog = Catalog.load(published)
+            catalog.check(self._embedder, self._index_folder)
+            self.catalog = catalog
+        folder = self._staging.open()
+        if published is None:
+            create_shard(folder, self._embedder.dimension)
+        self._shard = load_shard(folder)
+
+    def open_empty(self) -> None:
+        """Begin with nothing, whatever is published."""
+        self.close()
+        self.catalog = Catalog.of(self._embedder)
+        folder = self._staging.open_empty()
+        create_shard(folder, self._embedder.dimension)
+        self._shard = load_shard(folder)
+
+    def reload(self) -> None:
+        """Open the working copy again after another process worked on it."""
+        self.close()
+        self._shard = load_shard(self.folder)
+
+    @property
+    def shard(self) -> edge.EdgeShard:
+        """Return the shard that is written."""
+        if self._shard is None:
+            self.open()
+        assert self._shard is not None
+        return self._shard
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder that is worked in."""
+        assert self._staging.path is not None
+        return self._staging.path
+
+    def stored(self, library: str) -> dict[str, str]:
+        """Return the content hash of each stored chunk of a library."""
+        condition = engine_filter([Condition(column="library", any_of=(library,))])
+        return {
+            chunk_id_of(number): str(payload.get("content_hash", ""))
+            for number, payload in scroll(self.shard, condition, ["content_hash"])
+        }
+
+    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        """Store chunks with their vectors."""
+        terms = self._matcher.encode([chunk.gist for chunk in chunks])
+        for start in range(0, len(chunks), _UPSERT_POINTS):
+            part = slice(start, start + _UPSERT_POINTS)
+            made = points(chunks[part], vectors[part], terms[part], self._bm25)
+            self.shard.update(edge.UpdateOperation.upsert_points(made))
+
+    def delete(self, chunk_ids: Sequence[str]) -> None:
+        """Remove chunks by id."""
+        if chunk_ids:
+            numbers: list[edge.PointId] = [point_id(each) for each in chunk_ids]
+            self.shard.update(edge.UpdateOperation.delete_points(numbers))
+
+    def matching(self, conditions: Sequence[Condition]) -> list[tuple[str, str]]:
+        """Return id and library of every chunk that matches."""
+        return [
+            (chunk_id_of(number), str(payload["library"]))
+            for number, payload in scroll(
+                self.shard, engine_filter(conditions), ["library"]
+            )
+        ]
+
+    def remaining(self, library: IndexedLibrary) -> IndexedLibrary:
+        """Return a library's catalog entry counted anew from what is stored."""
+        condition = engine_filter(
+            [Condition(column="library", any_of=(library.library,))]
+        )
+        stored = list(scroll(self.shard, condition, ["document", "tokens"]))
+        return dataclasses.replace(
+            library,
+            documents=len({payload["document"] for _, payload in stored}),
+            chunks=len(stored),
+            tokens=sum(int(payload.get("tokens", 0)) for _, payload in stored),
+            fingerprint="",
+        )
+
+    def publish(self) -> int:
+        """Make what was written visible to all; the writer then starts a new copy."""
+        self.shard.flush()
+        self.close()
+        self.catalog.save(self.folder)
+        return self._staging.publish()
+
+    def close(self) -> None:
+        """Close the shard, keep the folder."""
+        if self._shard is not None:
+            self._shard.close()
+            self._shard = None
