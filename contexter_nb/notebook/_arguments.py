@@ -110,9 +110,15 @@ def check_libraries(conditions: Sequence[Condition], catalog: Catalog | None) ->
             continue
         for name in condition.any_of:
             if name not in known:
+                suggestion = did_you_mean(str(name), known)
+                way_out = f"nb.index({name!r}) does it"
                 raise InvalidArgumentError(
                     f"where names the library {name!r}, which is not indexed; "
-                    f"nb.contents() lists what is.{did_you_mean(str(name), known)}"
+                    + (
+                        f"see nb.contents().{suggestion}"
+                        if suggestion
+                        else way_out + "."
+                    )
                 )
 
 
@@ -231,7 +237,8 @@ def _rows(frame: Any, name: str | None) -> RowsSource:
     if text is None:
         raise InvalidArgumentError(
             f"The table has no text column (one of {', '.join(_TEXT_COLUMNS)}); its "
-            f"columns are {', '.join(map(str, table.columns)) or 'none'}."
+            f"columns are {', '.join(map(str, table.columns)) or 'none'}; rename one with "
+            ".rename(columns=...)."
         )
     columns = [each for each in ("title", "url", "kind") if each in table.columns]
     rows = []

@@ -196,7 +196,7 @@ REFUSED: dict[str, tuple[Act, type[Exception], tuple[str, ...]]] = {
     "an unknown chunk to be similar to": (
         lambda nb: nb.similar("f" * 16),
         UnknownChunkError,
-        ("f" * 16, "Search again"),
+        ("f" * 16, "search again"),
     ),
     "similar with limit 0": (
         lambda nb: nb.similar("f" * 16, limit=0),

@@ -416,9 +416,9 @@ def test_similar_filters_and_keeps_the_limit(index: EmbeddedIndex) -> None:
 def test_an_unknown_chunk_is_one_sentence(index: EmbeddedIndex) -> None:
     """A chunk that has gone is told from what never was a chunk id."""
     vector = vector_of("x")
-    with pytest.raises(UnknownChunkError, match="it may have changed since"):
+    with pytest.raises(UnknownChunkError, match="may have changed"):
         index.similar("0123456789abcdef", 5)
-    with pytest.raises(UnknownChunkError, match="it may have changed since"):
+    with pytest.raises(UnknownChunkError, match="may have changed"):
         index.explain("x", vector, "0123456789abcdef")
     with pytest.raises(InvalidArgumentError, match="is no chunk id"):
         index.similar("tables.merge", 5)
