@@ -30,6 +30,17 @@ def default_bridge() -> LoopThread:
 def get_bridge(name: Literal["thread", "nested"] = "thread") -> Bridge:
     """Return the process-wide bridge of this name.
 
+    Parameters
+    ----------
+    name : str, default "thread"
+        ``"thread"`` for the `LoopThread` that `run` uses, ``"nested"`` for a
+        `NestedBridge`.
+
+    Returns
+    -------
+    Bridge
+        The same one at each call until it is closed, then a new one.
+
     Raises
     ------
     InvalidArgumentError
@@ -52,7 +63,28 @@ def get_bridge(name: Literal["thread", "nested"] = "thread") -> Bridge:
 def run(coro: Awaitable[T], timeout: float | None = None) -> T:
     """Block until `coro` is done on the default bridge and return its result.
 
-    Works in a cell, in a widget callback and in any thread; see `LoopThread.run`.
+    Works in a cell, in a widget callback and in any thread.
+
+    Parameters
+    ----------
+    coro : coroutine or other awaitable
+        Runs on the bridge's loop; an interrupt cancels it.
+    timeout : float, optional
+        Seconds until `coro` is cancelled; None waits as long as it takes.
+
+    Returns
+    -------
+    object
+        What `coro` returned; what it raised is raised here.
+
+    Raises
+    ------
+    TimeoutError
+        When the time is up.
+    BridgeError
+        When called inside a coroutine that the default bridge runs.
+    InvalidArgumentError
+        When `coro` is nothing that can be awaited.
 
     Examples
     --------

@@ -47,12 +47,30 @@ class NestedBridge:
     def run(self, coro: Awaitable[T], timeout: float | None = None) -> T:
         """Drive this thread's loop until `coro` is done and return its result.
 
-        Parameters and errors are those of `LoopThread.run`, with one more:
+        An interrupt or a timeout cancels `coro` and waits for its clean-up; a
+        second interrupt ends that wait.
+
+        Parameters
+        ----------
+        coro : coroutine or other awaitable
+            Not a future or a task.
+        timeout : float, optional
+            Seconds; None waits as long as it takes.
+
+        Returns
+        -------
+        object
+            What `coro` returned; what it raised is raised here.
 
         Raises
         ------
+        TimeoutError
+            When the time is up. A result that came while cancelling is returned.
         BridgeError
-            When the loop cannot be re-entered (uvloop), or after `close`.
+            When the loop cannot be re-entered (uvloop), when nest-asyncio2 is not
+            installed, or after `close`.
+        InvalidArgumentError
+            When `coro` is nothing that can be awaited.
         """
         __tracebackhide__ = True
         coro = as_coroutine(coro)
@@ -72,7 +90,26 @@ class NestedBridge:
             del task
 
     async def arun(self, coro: Awaitable[T]) -> T:
-        """Await `coro` on the running loop; a kernel interrupt gets through."""
+        """Await `coro` on the running loop; a kernel interrupt gets through.
+
+        Being cancelled cancels `coro` and waits for its clean-up, `grace_seconds` at
+        most.
+
+        Parameters
+        ----------
+        coro : coroutine or other awaitable
+            Not a future or a task.
+
+        Returns
+        -------
+        object
+            What `coro` returned; what it raised is raised here.
+
+        Raises
+        ------
+        InvalidArgumentError
+            When `coro` is nothing that can be awaited.
+        """
         task = asyncio.ensure_future(as_coroutine(coro))
         try:
             await until_done(task)
@@ -83,7 +120,24 @@ class NestedBridge:
         return task.result()
 
     def add_closer(self, closer: Closer) -> Callable[[], None]:
-        """Have `closer` awaited by `close`; return what takes it off again."""
+        """Have `closer` awaited by `close`; return what takes it off again.
+
+        Parameters
+        ----------
+        closer : callable
+            Takes nothing and returns an awaitable; given up after `grace_seconds`. The
+            latest added is awaited first.
+
+        Returns
+        -------
+        callable
+            Takes the closer off again, without calling it.
+
+        Raises
+        ------
+        BridgeError
+            After `close`.
+        """
         if self._closed:
             raise BridgeError(CLOSED)
         return self._closers.add(closer)
@@ -94,7 +148,13 @@ class NestedBridge:
         return self._closed
 
     def close(self) -> None:
-        """Run the closers in this thread and close the loops made here."""
+        """Run the closers in this thread and close the loops made here.
+
+        Raises
+        ------
+        BridgeError
+            After all is closed, if a closer failed.
+        """
         if self._closed:
             return
         if self._closers:

@@ -60,15 +60,22 @@ class LoopThread:
         Parameters
         ----------
         coro : coroutine or other awaitable
+            Not a future or a task.
         timeout : float, optional
             Seconds; None waits as long as it takes.
+
+        Returns
+        -------
+        object
+            What `coro` returned; what it raised is raised here.
 
         Raises
         ------
         TimeoutError
             When the time is up. A result that came while cancelling is returned.
         BridgeError
-            When called from the bridge's own thread, or after `close`.
+            When called from the bridge's own thread, after `close`, or if that came
+            meanwhile.
         InvalidArgumentError
             When `coro` is nothing that can be awaited.
         """
@@ -89,6 +96,23 @@ class LoopThread:
 
         Being cancelled cancels `coro` and waits for its clean-up; a second
         cancellation ends that wait. A kernel interrupt is noticed in 0.1 s.
+
+        Parameters
+        ----------
+        coro : coroutine or other awaitable
+            Not a future or a task; awaited directly where the loop is the bridge's.
+
+        Returns
+        -------
+        object
+            What `coro` returned; what it raised is raised here.
+
+        Raises
+        ------
+        BridgeError
+            After `close`, or if that came meanwhile.
+        InvalidArgumentError
+            When `coro` is nothing that can be awaited.
         """
         if asyncio.get_running_loop() is self._process().loop:
             return await as_coroutine(coro)
@@ -110,6 +134,31 @@ class LoopThread:
 
         The future is done when the clean-up is done, too; its `cancel` cancels
         `coro`. Prints go to the cell that submitted, even after it has ended.
+
+        Parameters
+        ----------
+        coro : coroutine or other awaitable
+            Not a future or a task.
+
+        Returns
+        -------
+        concurrent.futures.Future
+            Its `result` blocks, and must not be called on the bridge's own thread.
+
+        Raises
+        ------
+        BridgeError
+            After `close`.
+        InvalidArgumentError
+            When `coro` is nothing that can be awaited.
+
+        Examples
+        --------
+        >>> async def double(number):
+        ...     return 2 * number
+        >>> with LoopThread() as bridge:
+        ...     bridge.submit(double(21)).result()
+        42
         """
         call = Call(as_coroutine(coro))
         try:
@@ -122,10 +171,20 @@ class LoopThread:
     def add_closer(self, closer: Closer) -> Callable[[], None]:
         """Have `closer` awaited on the loop by `close`, the latest added first.
 
+        Parameters
+        ----------
+        closer : callable
+            Takes nothing and returns an awaitable; given up after `grace_seconds`.
+
         Returns
         -------
         callable
             Takes the closer off again, without calling it.
+
+        Raises
+        ------
+        BridgeError
+            After `close`.
         """
         process = self._process()
         if process.closed:

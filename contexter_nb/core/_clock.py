@@ -18,7 +18,13 @@ class Clock(Protocol):
         """Return the aware UTC time."""
 
     async def sleep(self, seconds: float) -> None:
-        """Wait without blocking the loop."""
+        """Wait without blocking the loop.
+
+        Parameters
+        ----------
+        seconds : float
+            How long; 0 or less gives the other tasks one turn.
+        """
 
 
 class SystemClock:
@@ -33,5 +39,11 @@ class SystemClock:
         return datetime.now(UTC)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait without blocking the loop."""
+        """Wait without blocking the loop.
+
+        Parameters
+        ----------
+        seconds : float
+            How long; 0 or less gives the other tasks one turn.
+        """
         await asyncio.sleep(seconds)

@@ -9,6 +9,26 @@ from collections.abc import Iterable
 def closest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
     """Return up to `limit` known names that look like `name`, best first.
 
+    Parameters
+    ----------
+    name : str
+        The misspelt one; upper and lower case count as equal.
+    known : iterable of str
+        What it may have meant. Of two that differ in case only, the last counts.
+    limit : int, default 3
+        From 1 on.
+
+    Returns
+    -------
+    list of str
+        As spelt in `known`; empty where none has a similarity of 0.6 or more
+        (`difflib.get_close_matches`).
+
+    Raises
+    ------
+    ValueError
+        `limit` is below 1.
+
     Examples
     --------
     >>> closest("pandsa", ["numpy", "pandas", "polars"])
@@ -21,6 +41,18 @@ def closest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `` Did you mean 'pandas'?``, or nothing where no name is close.
+
+    Parameters
+    ----------
+    name : str
+        The misspelt one.
+    known : iterable of str
+        What it may have meant; up to three of them are offered.
+
+    Returns
+    -------
+    str
+        To be appended to a message: it begins with a space, unless it is empty.
 
     Examples
     --------

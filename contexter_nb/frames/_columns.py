@@ -223,6 +223,16 @@ KINDS = {kind.name: kind for kind in _ALL}
 def kind_of(columns: Iterable[str]) -> str | None:
     """Return the kind of frame that has exactly these columns, or None.
 
+    Parameters
+    ----------
+    columns : iterable of str
+        All names of a frame, ``frame.columns`` say; their order counts.
+
+    Returns
+    -------
+    str or None
+        A key of `KINDS`.
+
     Examples
     --------
     >>> kind_of(["a", "b", "cosine"])

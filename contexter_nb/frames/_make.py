@@ -24,8 +24,21 @@ def make_frame(
         One of `KINDS`.
     records : sequence of mapping
         A value a column; a missing or None value becomes the column's missing value.
-    attrs : mapping
-        What the frame carries beside its rows, in ``frame.attrs``.
+        Keys that are no column are passed over.
+    attrs : mapping, optional
+        What the frame carries beside its rows, in ``frame.attrs``; None for nothing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per record, in their order; the kind's columns, as `describe` lists them.
+
+    Raises
+    ------
+    KeyError
+        `kind` is none of `KINDS`.
+    ValueError
+        A value is missing in a column of truths or integers (`bool`, `int64`).
 
     Examples
     --------
@@ -63,6 +76,12 @@ def _array(values: list[Any], dtype: str) -> Any:
 
 def describe() -> pd.DataFrame:
     """Return every column of every kind of frame: the reference table.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per column: frame (the kind), column, dtype, meaning (with its unit),
+        rows (what a row of that kind is); all str, none missing.
 
     Examples
     --------

@@ -32,6 +32,14 @@ class Cards:
 
     Made by ``frame.contexter.cards()``. Displays as HTML in a notebook and as text in
     a terminal; holds no script and loads nothing.
+
+    Parameters
+    ----------
+    hits : pandas.DataFrame
+        The columns of a search, best first; its ``attrs["query"]``, where there is
+        one, is shown above and marked in the texts.
+    limit : int, default 10
+        How many cards at most; never more than 100.
     """
 
     def __init__(self, hits: pd.DataFrame, limit: int = 10) -> None:

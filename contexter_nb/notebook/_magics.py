@@ -15,7 +15,14 @@ _DEFAULT_LIMIT = 5
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Add the magics to a shell: ``%load_ext contexter_nb``."""
+    """Add the magics to a shell: ``%load_ext contexter_nb``.
+
+    Parameters
+    ----------
+    shell : IPython.core.interactiveshell.InteractiveShell
+        Gets `%docs` and `%%docs`; IPython passes its own. Their session is the
+        variable `nb` of that shell, else one opened with the first question.
+    """
     from IPython.core.magic import Magics, line_cell_magic, magics_class
     from IPython.core.magic_arguments import (
         argument,

@@ -24,7 +24,28 @@ _TEXT_CHARS = 240
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Answer a question in the terminal and return the exit code."""
+    """Answer a question in the terminal and return the exit code.
+
+    Hits go to standard output, notices and errors to standard error. A library that
+    is asked for is indexed first where it is not yet. Where none is asked for and
+    nothing is indexed, pandas and numpy are (if neither is installed, ``python``).
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line without the program's name; None takes that of the process.
+
+    Returns
+    -------
+    int
+        0 for an answer, also one without hits; 1 for an error of this package, told in
+        one line; 130 for an interrupt.
+
+    Raises
+    ------
+    SystemExit
+        By argparse: code 2 for a wrong command line, 0 after ``--help``.
+    """
     options = _parser().parse_args(arguments)
     try:
         with connect(home=options.home) as session:

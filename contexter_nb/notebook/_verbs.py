@@ -782,12 +782,15 @@ class Verbs:
         Returns
         -------
         pandas.DataFrame
-            One row: chunks, optimized (bool), seconds, detail.
+            One row: chunks, optimized (bool; False where nothing had to be done, or
+            nothing is indexed), seconds, detail.
 
         Raises
         ------
-        EmptyIndexError
-            Nothing is indexed.
+        IndexMismatchError
+            The index was made with another embedder or another chunking.
+        HomeError
+            The child failed, or the home folder cannot be written.
 
         Examples
         --------

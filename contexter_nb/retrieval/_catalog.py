@@ -60,18 +60,47 @@ class Catalog:
         return sum(each.chunks for each in self.libraries.values())
 
     def with_library(self, library: IndexedLibrary) -> Catalog:
-        """Return a catalog in which this library's entry is replaced."""
+        """Return a catalog in which this library's entry is replaced.
+
+        Parameters
+        ----------
+        library : IndexedLibrary
+            Added where no entry has its name yet.
+
+        Returns
+        -------
+        Catalog
+            A new one; this one stays as it is.
+        """
         return dataclasses.replace(
             self, libraries={**self.libraries, library.library: library}
         )
 
     def without_library(self, name: str) -> Catalog:
-        """Return a catalog without one library."""
+        """Return a catalog without one library.
+
+        Parameters
+        ----------
+        name : str
+            As in `libraries`; one that is not there changes nothing.
+
+        Returns
+        -------
+        Catalog
+            A new one; this one stays as it is.
+        """
         kept = {key: each for key, each in self.libraries.items() if key != name}
         return dataclasses.replace(self, libraries=kept)
 
     def check(self, embedder: Embedder, place: Path) -> None:
         """Refuse an index that was made by other means than this session's.
+
+        Parameters
+        ----------
+        embedder : Embedder
+            The session's; `identity` and `dimension` are compared.
+        place : pathlib.Path
+            The index's folder, for the message.
 
         Raises
         ------
@@ -98,12 +127,39 @@ class Catalog:
 
     @classmethod
     def of(cls, embedder: Embedder) -> Catalog:
-        """Return the catalog of an index that is to be made with `embedder`."""
+        """Return the catalog of an index that is to be made with `embedder`.
+
+        Parameters
+        ----------
+        embedder : Embedder
+            Its `identity` and `dimension` are noted.
+
+        Returns
+        -------
+        Catalog
+            Without libraries.
+        """
         return cls(embedder=embedder.identity, dimension=embedder.dimension)
 
     @classmethod
     def load(cls, folder: Path) -> Catalog:
-        """Read the catalog of one generation."""
+        """Read the catalog of one generation.
+
+        Parameters
+        ----------
+        folder : pathlib.Path
+            The generation's, one below the index's.
+
+        Returns
+        -------
+        Catalog
+            Not compared with any embedder; that is what `check` is for.
+
+        Raises
+        ------
+        HomeError
+            The file is missing, cannot be read, or holds something else.
+        """
         path = folder / _FILE
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -119,6 +175,17 @@ class Catalog:
             ) from exc
 
     def save(self, folder: Path) -> None:
-        """Write the catalog into a generation that is not published yet."""
+        """Write the catalog into a generation that is not published yet.
+
+        Parameters
+        ----------
+        folder : pathlib.Path
+            Must exist; a catalog in it is overwritten.
+
+        Raises
+        ------
+        OSError
+            It cannot be written.
+        """
         text = json.dumps(dataclasses.asdict(self), indent=1)
         (folder / _FILE).write_text(text, encoding="utf-8")

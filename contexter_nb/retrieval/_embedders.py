@@ -52,7 +52,26 @@ class Embedder(Protocol):
         """Return the length of a vector."""
 
     async def embed(self, texts: Sequence[str], input_type: InputType) -> Embedded:
-        """Embed texts, one row each, in their order."""
+        """Embed texts, one row each, in their order.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            n texts, as a rule those that the cache lacks.
+        input_type : str
+            ``"document"`` for what is stored, ``"query"`` for what is asked.
+
+        Returns
+        -------
+        Embedded
+            `vectors` of shape (n, dimension) and n `token_counts`.
+
+        Raises
+        ------
+        EmbedderError
+            A text cannot be embedded; indexing then halves its batch until only the
+            texts that fail are left out.
+        """
 
 
 def check_embedded(embedded: Embedded, count: int, embedder: Embedder) -> Embedded:

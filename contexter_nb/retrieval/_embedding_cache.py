@@ -39,8 +39,20 @@ class EmbeddingCache:
     ----------
     path : pathlib.Path
         The file; its folder must exist.
-    max_bytes : int
-        Above this size the oldest entries go.
+    max_bytes : int, default 2 GiB
+        Where `set_many` ends above this size, it drops the oldest fifth of the entries.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     cache = EmbeddingCache(Path(folder, "embeddings.sqlite"))
+    ...     vectors = np.array([[0.6, 0.8]], np.float32)
+    ...     cache.set_many("a-model", "query", ["join"], vectors, [1])
+    ...     found = cache.get_many("a-model", "query", ["merge", "join"])
+    ...     cache.close()
+    >>> list(found)
+    [1]
     """
 
     def __init__(self, path: Path, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
@@ -53,7 +65,28 @@ class EmbeddingCache:
     def get_many(
         self, identity: str, input_type: InputType, texts: Sequence[str]
     ) -> dict[int, tuple[Vectors, int]]:
-        """Return vector and token count of each position in `texts` that is known."""
+        """Return vector and token count of each position in `texts` that is known.
+
+        Parameters
+        ----------
+        identity : str
+            The embedder's.
+        input_type : str
+            ``"document"`` or ``"query"``; the two are kept apart.
+        texts : sequence of str
+            Any number; compared by content, character for character.
+
+        Returns
+        -------
+        dict of int to (numpy.ndarray, int)
+            Position to a read-only float32 vector of shape (dimension,) and its tokens.
+            Positions that are not known or are damaged on disk have no key.
+
+        Raises
+        ------
+        HomeError
+            The file cannot be opened or read.
+        """
         keys = [_key(identity, input_type, text) for text in texts]
         found: dict[bytes, tuple[Vectors, int]] = {}
         with self._open() as database:
@@ -75,7 +108,28 @@ class EmbeddingCache:
         vectors: Vectors,
         token_counts: Sequence[int],
     ) -> None:
-        """Keep one vector and token count a text, in one transaction."""
+        """Keep one vector and token count a text, in one transaction.
+
+        Parameters
+        ----------
+        identity : str
+            The embedder's.
+        input_type : str
+            ``"document"`` or ``"query"``.
+        texts : sequence of str
+            n texts; what was kept for them is replaced.
+        vectors : numpy.ndarray
+            Shape (n, dimension); kept as float32.
+        token_counts : sequence of int
+            n counts.
+
+        Raises
+        ------
+        ValueError
+            The three differ in length.
+        HomeError
+            The file cannot be opened or written.
+        """
         rows = [
             (_key(identity, input_type, text), _encode(vector, count))
             for text, vector, count in zip(texts, vectors, token_counts, strict=True)

@@ -89,7 +89,19 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartRank:
-    """Where one chunk's document stands in one part of a search."""
+    """Where one chunk's document stands in one part of a search.
+
+    Attributes
+    ----------
+    part : str
+        ``dense``, ``text``, ``terms`` or ``hybrid``.
+    rank : int or None
+        From 1; None where the part did not find it.
+    score : float or None
+        The part's own, as in `Hit`; None where it has none.
+    found : int
+        How many documents the part ranked.
+    """
 
     part: str
     rank: int | None
@@ -196,11 +208,18 @@ class EmbeddedIndex:
             ``hybrid``, ``dense`` or ``text``.
         limit : int
             How many hits, at most 1,000.
+        conditions : sequence of Condition
+            What every hit must meet (`parse_where`); none by default.
         exact : bool
             Compare with every vector where an approximate index exists.
-        weights : mapping of str to float
+        weights : mapping of str to float, optional
             Weights of ``dense``, ``text`` and ``terms`` in the fusion, where they shall
-            differ from `PART_WEIGHTS`.
+            differ from `PART_WEIGHTS`; used in hybrid mode only.
+
+        Returns
+        -------
+        list of Hit
+            Best first, one per document.
 
         Raises
         ------
@@ -208,6 +227,10 @@ class EmbeddedIndex:
             Nothing is indexed.
         IndexMismatchError
             The index was made with another embedder or chunking.
+        InvalidArgumentError
+            `vector` is None in another mode than text.
+        HomeError
+            The index's files are damaged or cannot be opened.
         """
         with self._searching() as shard:
             depth = max(_DEPTH, 2 * limit)
@@ -330,10 +353,31 @@ class EmbeddedIndex:
     ) -> list[Hit]:
         """Return the nearest passages of other documents, by meaning.
 
+        Parameters
+        ----------
+        chunk_id : str
+            16 hexadecimal digits; the passage whose stored vector is compared.
+        limit : int
+            How many hits at most.
+        conditions : sequence of Condition
+            What every hit must meet; the passage itself need not.
+
+        Returns
+        -------
+        list of Hit
+            Best first, one per document; `score` is the cosine, -1 to 1, and `ranks`
+            has ``dense`` only.
+
         Raises
         ------
         UnknownChunkError
             No chunk has this id.
+        InvalidArgumentError
+            `chunk_id` has not the form of one.
+        EmptyIndexError
+            Nothing is indexed.
+        IndexMismatchError
+            The index was made with another embedder or chunking.
         """
         with self._searching() as shard:
             own = _record(shard, chunk_id)
@@ -376,7 +420,37 @@ class EmbeddedIndex:
         chunk_id: str,
         conditions: Sequence[Condition] = (),
     ) -> Explanation:
-        """Return where a chunk's document stands in each part, however far down."""
+        """Return where a chunk's document stands in each part, however far down.
+
+        Compares with every vector, so it is slower than `search`.
+
+        Parameters
+        ----------
+        query : str
+            What is sought.
+        vector : numpy.ndarray
+            The query's embedding, float32, shape (dimension,).
+        chunk_id : str
+            16 hexadecimal digits; it need not be among the hits.
+        conditions : sequence of Condition
+            The filter of the search that is explained; none by default.
+
+        Returns
+        -------
+        Explanation
+            Its `parts` are dense, text, terms and hybrid, in this order.
+
+        Raises
+        ------
+        UnknownChunkError
+            No chunk has this id.
+        InvalidArgumentError
+            `chunk_id` has not the form of one.
+        EmptyIndexError
+            Nothing is indexed.
+        IndexMismatchError
+            The index was made with another embedder or chunking.
+        """
         with self._searching() as shard:
             own = _record(shard, chunk_id)
             payload: Payload = own.payload or {}
@@ -420,8 +494,22 @@ class EmbeddedIndex:
         ----------
         column : str
             ``kind library section source title`` or ``version``.
+        conditions : sequence of Condition
+            Which passages are counted; all by default.
         limit : int
             The most frequent so many.
+
+        Returns
+        -------
+        dict of str to int
+            Value to passages, counted exactly.
+
+        Raises
+        ------
+        EmptyIndexError
+            Nothing is indexed.
+        IndexMismatchError
+            The index was made with another embedder or chunking.
         """
         with self._searching() as shard:
             answer = shard.facet(
@@ -504,7 +592,29 @@ class EmbeddedIndex:
     async def writing(
         self, doing: str, clock: Clock, notify: Callable[[str], None]
     ) -> AsyncIterator[IndexWriter]:
-        """Hold the index for writing; waits, interruptibly, for another writer."""
+        """Hold the index for writing; waits, interruptibly, for another writer.
+
+        Searches go on meanwhile. What is not published when the block ends is dropped.
+
+        Parameters
+        ----------
+        doing : str
+            What is done, as others who wait shall read it (``indexing pandas``).
+        clock : Clock
+            For the waits.
+        notify : callable
+            Told once, in a sentence, whom this waits for.
+
+        Yields
+        ------
+        IndexWriter
+            Not opened yet.
+
+        Raises
+        ------
+        HomeError
+            The folder cannot be made, locked or written.
+        """
         async with self.generations.writing(doing, clock, notify) as staging:
             writer = IndexWriter(self.embedder, self._matcher, self.folder, staging)
             try:

@@ -26,7 +26,10 @@ _UPSERT_POINTS = 500
 
 
 class IndexWriter:
-    """The next generation in the making. Used by one thread at a time."""
+    """The next generation in the making. Used by one thread at a time.
+
+    Made by `EmbeddedIndex.writing`; nobody sees what it writes before `publish`.
+    """
 
     def __init__(
         self,
@@ -90,7 +93,18 @@ class IndexWriter:
         return self._staging.path
 
     def stored(self, library: str) -> dict[str, str]:
-        """Return the content hash of each stored chunk of a library."""
+        """Return the content hash of each stored chunk of a library.
+
+        Parameters
+        ----------
+        library : str
+            Its name in the catalog.
+
+        Returns
+        -------
+        dict of str to str
+            Chunk id to content hash; empty for a library that is not stored.
+        """
         condition = engine_filter([Condition(column="library", any_of=(library,))])
         return {
             chunk_id_of(number): str(payload.get("content_hash", ""))
@@ -98,7 +112,15 @@ class IndexWriter:
         }
 
     def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
-        """Store chunks with their vectors."""
+        """Store chunks with their vectors.
+
+        Parameters
+        ----------
+        chunks : sequence of Chunk
+            n passages; one stored under the same id is replaced.
+        vectors : numpy.ndarray
+            float32, shape (n, dimension), in the order of `chunks`.
+        """
         terms = self._matcher.encode([chunk.gist for chunk in chunks])
         for start in range(0, len(chunks), _UPSERT_POINTS):
             part = slice(start, start + _UPSERT_POINTS)
@@ -106,13 +128,35 @@ class IndexWriter:
             self.shard.update(edge.UpdateOperation.upsert_points(made))
 
     def delete(self, chunk_ids: Sequence[str]) -> None:
-        """Remove chunks by id."""
+        """Remove chunks by id.
+
+        Parameters
+        ----------
+        chunk_ids : sequence of str
+            16 hexadecimal digits each; where there are none, nothing is done.
+
+        Raises
+        ------
+        InvalidArgumentError
+            One has not the form of a chunk id; then none is removed.
+        """
         if chunk_ids:
             numbers: list[edge.PointId] = [point_id(each) for each in chunk_ids]
             self.shard.update(edge.UpdateOperation.delete_points(numbers))
 
     def matching(self, conditions: Sequence[Condition]) -> list[tuple[str, str]]:
-        """Return id and library of every chunk that matches."""
+        """Return id and library of every chunk that matches.
+
+        Parameters
+        ----------
+        conditions : sequence of Condition
+            All must hold; without any, every chunk matches.
+
+        Returns
+        -------
+        list of (str, str)
+            Chunk id and library.
+        """
         return [
             (chunk_id_of(number), str(payload["library"]))
             for number, payload in scroll(
@@ -121,7 +165,19 @@ class IndexWriter:
         ]
 
     def remaining(self, library: IndexedLibrary) -> IndexedLibrary:
-        """Return a library's catalog entry counted anew from what is stored."""
+        """Return a library's catalog entry counted anew from what is stored.
+
+        Parameters
+        ----------
+        library : IndexedLibrary
+            Its entry; only the name is read, the counts may be wrong.
+
+        Returns
+        -------
+        IndexedLibrary
+            `documents`, `chunks` and `tokens` as stored, `fingerprint` empty, the rest
+            as given.
+        """
         condition = engine_filter(
             [Condition(column="library", any_of=(library.library,))]
         )

@@ -103,7 +103,17 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexingTools:
-    """What a job works with."""
+    """What a job works with.
+
+    Attributes
+    ----------
+    notify : callable
+        Told, in a sentence, whom the job waits for.
+    progress : callable
+        Told how far it is, at each step, on the loop.
+    publish_seconds : float
+        Seconds after which the part of a library that is stored is published.
+    """
 
     index: EmbeddedIndex
     embedder: Embedder
@@ -121,6 +131,29 @@ async def index_sources(
 
     Cancelled or killed at any point it loses nothing that was published, and no
     embedding: they are cached on disk as soon as they are made.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        Where documents come from, each its own library.
+    tools : IndexingTools
+        Index, embedder, cache and clock, and who is told of the progress.
+
+    Yields
+    ------
+    IndexReport
+        First those of the sources that are indexed as they stand, without waiting for
+        other writers; then the others, each when it is published. A document that
+        cannot be indexed is among the `problems`.
+
+    Raises
+    ------
+    IndexMismatchError
+        The index was made with another embedder or chunking.
+    SourceError
+        A source could not be read at all.
+    HomeError
+        The index or the cache cannot be opened or written.
     """
     outstanding = []
     for source in sources:
@@ -363,10 +396,29 @@ async def embed_cached(
 ) -> CachedEmbeddings:
     """Embed texts, each distinct one at most once ever; keep each answer at once.
 
+    Parameters
+    ----------
+    texts : sequence of str
+        n texts; one that comes twice is embedded once.
+    input_type : str
+        ``"document"`` or ``"query"``; cached apart.
+    embedder : Embedder
+        Asked once, for all that the cache lacks; not at all where it lacks nothing.
+    cache : EmbeddingCache
+        Read and written under the embedder's `identity`.
+
+    Returns
+    -------
+    CachedEmbeddings
+        n rows, in the order of `texts`.
+
     Raises
     ------
     EmbedderError
-        The embedder failed, or answered vectors of the wrong shape.
+        The embedder failed, or answered vectors of the wrong shape or with numbers
+        that are not finite.
+    HomeError
+        The cache cannot be opened, read or written.
     """
     known = await in_thread(cache.get_many, embedder.identity, input_type, texts)
     known = {

@@ -179,7 +179,20 @@ def find(name: str) -> metadata.Distribution | str:
 
 
 def installed_versions(names: Sequence[str]) -> dict[str, str]:
-    """Return the version of each of these that is installed now."""
+    """Return the version of each of these that is installed now.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Distributions in any spelling that PyPI takes as equal, standard library
+        modules, or ``python``; no import names.
+
+    Returns
+    -------
+    dict of str to str
+        Name, as given, to version, for modules that of Python; what is not installed
+        has no key.
+    """
     known = distributions()
     modules = {*standard_modules(), STANDARD_LIBRARY}
     found = {}

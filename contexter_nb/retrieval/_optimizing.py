@@ -54,10 +54,26 @@ async def optimize_index(
 
     Cancelled, it kills the child and leaves the published generation as it was.
 
+    Parameters
+    ----------
+    index : EmbeddedIndex
+        Held for writing meanwhile; searches go on.
+    clock : Clock
+        For the waits and the report's seconds.
+    notify : callable
+        Told once, in a sentence, whom this waits for.
+
+    Returns
+    -------
+    OptimizeReport
+        Nothing is published where `optimized` is False.
+
     Raises
     ------
     HomeError
-        The child failed: the cause is in the message.
+        The child failed: the cause is in the message. Or the index cannot be written.
+    IndexMismatchError
+        The index was made with another embedder or chunking.
     """
     started = clock.now()
     async with index.writing("optimizing", clock, notify) as writer:

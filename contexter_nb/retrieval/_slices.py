@@ -17,6 +17,23 @@ async def in_thread(
 
     A thread cannot be stopped, and whoever cleans up after a cancel must not do so
     under a slice that still writes. So keep each slice well below a second.
+
+    Parameters
+    ----------
+    work : callable
+        Plain, blocking; it sees the caller's context variables.
+    *args, **kwargs
+        Passed on to `work`.
+
+    Returns
+    -------
+    object
+        What `work` returned; what it raised is raised here, unless this was cancelled.
+
+    Examples
+    --------
+    >>> asyncio.run(in_thread(pow, 2, 10))
+    1024
     """
     future = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
     try:

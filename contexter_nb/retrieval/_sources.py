@@ -44,6 +44,10 @@ class ModulesSource:
     ----------
     distribution : importlib.metadata.Distribution or None
         Whose modules they are; None for the standard library.
+    clock : Clock
+        For the time limits.
+    module_seconds : float
+        How long the import of one module may take.
     """
 
     library: str
@@ -195,7 +199,14 @@ def project_url(distribution: metadata.Distribution) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FolderSource:
-    """Files of documentation: Markdown, reStructuredText, text, HTML, notebooks."""
+    """Files of documentation: Markdown, reStructuredText, text, HTML, notebooks.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        A file, or a folder, read with its subfolders except hidden ones,
+        ``__pycache__``, ``node_modules`` and ``site-packages``.
+    """
 
     path: Path
     library: str
@@ -355,6 +366,21 @@ def library_source(
     name: str, clock: Clock, module_seconds: float = MODULE_SECONDS
 ) -> ModulesSource:
     """Return the source of an installed library or a standard library module.
+
+    Parameters
+    ----------
+    name : str
+        A distribution, an import name, a standard library module, or ``python`` for
+        all of the latter, as for `find`.
+    clock : Clock
+        For the time limits of the process that imports the modules.
+    module_seconds : float, default 30
+        How long the import of one module may take.
+
+    Returns
+    -------
+    ModulesSource
+        Nothing is imported before its `collect`.
 
     Raises
     ------

@@ -57,7 +57,25 @@ class StaticEmbedder:
         return DIMENSION
 
     async def embed(self, texts: Sequence[str], input_type: InputType) -> Embedded:
-        """Embed texts in slices off the loop, so that a cancel is soon heard."""
+        """Embed texts in slices off the loop, so that a cancel is soon heard.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            n texts; of each the first 20,000 characters count.
+        input_type : str
+            Makes no difference to this model.
+
+        Returns
+        -------
+        Embedded
+            n rows, free of cost; a text without a token gives a row of zeros.
+
+        Raises
+        ------
+        EmbedderError
+            The `wordllama` wheel is missing or cannot be read.
+        """
         if len(texts) == 1:
             # A query takes microseconds: not worth a change of threads.
             return self.embed_now(texts) if self._model else await self._sliced(texts)
@@ -76,7 +94,23 @@ class StaticEmbedder:
         )
 
     def embed_now(self, texts: Sequence[str]) -> Embedded:
-        """Embed texts in the calling thread."""
+        """Embed texts in the calling thread.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            As for `embed`, all in one slice.
+
+        Returns
+        -------
+        Embedded
+            As from `embed`.
+
+        Raises
+        ------
+        EmbedderError
+            The `wordllama` wheel is missing or cannot be read.
+        """
         ids = self.tokens(texts)
         counts = [len(each) for each in ids]
         vectors = np.zeros((len(texts), DIMENSION), np.float32)
@@ -88,14 +122,46 @@ class StaticEmbedder:
         return Embedded(vectors=vectors, token_counts=counts)
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the token ids of each text, each a row of `table`."""
+        """Return the token ids of each text, each a row of `table`.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            n texts; of each the first 20,000 characters count.
+
+        Returns
+        -------
+        list of list of int
+            n lists in reading order, with repeats; empty where a text has no token.
+
+        Raises
+        ------
+        EmbedderError
+            The `wordllama` wheel is missing or cannot be read.
+        """
         encoded = self._load()[0].encode_batch(
             [text[:MAX_CHARS] for text in texts], add_special_tokens=False
         )
         return [each.ids for each in encoded]
 
     def token_spans(self, text: str) -> list[tuple[int, int, int]]:
-        """Return each token of a text: its id, and where it starts and ends."""
+        """Return each token of a text: its id, and where it starts and ends.
+
+        Parameters
+        ----------
+        text : str
+            Its first 20,000 characters count.
+
+        Returns
+        -------
+        list of (int, int, int)
+            Token id, position of its first character, position after its last.
+
+        Raises
+        ------
+        EmbedderError
+            The `wordllama` wheel is missing or cannot be read.
+        """
         encoded = self._load()[0].encode(text[:MAX_CHARS], add_special_tokens=False)
         return [
             (token, start, end)

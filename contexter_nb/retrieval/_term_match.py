@@ -40,7 +40,18 @@ class TermMatcher:
         self._terms: dict[str, list[int]] = {}
 
     def encode(self, gists: Sequence[str]) -> list[str]:
-        """Return each gist's distinct tokens as a short string for the index."""
+        """Return each gist's distinct tokens as a short string for the index.
+
+        Parameters
+        ----------
+        gists : sequence of str
+            n short texts; of each the first 120 tokens count.
+
+        Returns
+        -------
+        list of str
+            n strings: Base64 of ascending token ids, two bytes each, little-endian.
+        """
         distinct = list(dict.fromkeys(gists))
         encoded = {
             gist: base64.b64encode(_distinct(ids).tobytes()).decode("ascii")
@@ -50,6 +61,13 @@ class TermMatcher:
 
     def scores(self, query: str, encoded: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return how well each encoded gist covers the query's tokens.
+
+        Parameters
+        ----------
+        query : str
+            Its distinct tokens count, in any order.
+        encoded : sequence of str
+            n gists as `encode` made them.
 
         Returns
         -------

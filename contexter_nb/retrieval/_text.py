@@ -13,7 +13,18 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_.\W]+")
 
 
 def repair(text: str) -> tuple[str, list[str]]:
-    r"""Return `text` fit to be stored and shown, and a sentence for each repair.
+    r"""Return `text` fit to be stored and shown, and a note on each repair.
+
+    Parameters
+    ----------
+    text : str
+        Anything, also with lone surrogates.
+
+    Returns
+    -------
+    tuple of (str, list of str)
+        At most 200,000 characters, line ends ``\n``, control characters gone, lone
+        surrogates replaced; and the notes, empty for a good text (line ends give none).
 
     Examples
     --------
