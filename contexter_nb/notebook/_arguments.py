@@ -237,8 +237,8 @@ def _rows(frame: Any, name: str | None) -> RowsSource:
     if text is None:
         raise InvalidArgumentError(
             f"The table has no text column (one of {', '.join(_TEXT_COLUMNS)}); its "
-            f"columns are {', '.join(map(str, table.columns)) or 'none'}; rename one with "
-            ".rename(columns=...)."
+            f"columns are {', '.join(map(str, table.columns)) or 'none'}; rename one "
+            "with .rename(columns=...)."
         )
     columns = [each for each in ("title", "url", "kind") if each in table.columns]
     rows = []

@@ -57,7 +57,7 @@ from contexter_nb.retrieval import (
     inventory,
     optimize_index,
     parse_where,
-    repair,
+    repaired,
 )
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ class Verbs:
             problems = list(collected.problems)
             chunks: list[Chunk] = []
             for document in collected.documents:
-                text, notes = repair(document.text)
+                document, notes = repaired(document)
                 if notes:
                     problems.append(
                         Problem(
@@ -288,7 +288,6 @@ class Verbs:
                             error="; ".join(notes),
                         )
                     )
-                    document = _replaced(document, text)
                 chunks += chunk_document(document)
                 await asyncio.sleep(0)
             rows += [chunk_record(chunk) for chunk in chunks if _about(chunk, wanted)]
@@ -871,12 +870,6 @@ def _about(chunk: Chunk, wanted: Sequence[set[str]]) -> bool:
         return True
     text = f"{chunk.title} {chunk.text}".lower()
     return any(all(word in text for word in words) for words in wanted)
-
-
-def _replaced(document: Any, text: str) -> Any:
-    import dataclasses
-
-    return dataclasses.replace(document, text=text)
 
 
 def _plain_where(where: Where | None) -> dict[str, object] | None:

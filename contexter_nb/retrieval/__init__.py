@@ -13,6 +13,7 @@ from contexter_nb.retrieval._documents import (
     Collected,
     Document,
     Problem,
+    repaired,
 )
 from contexter_nb.retrieval._embedders import Embedded, Embedder, InputType, Vectors
 from contexter_nb.retrieval._embedding_cache import EmbeddingCache
@@ -110,6 +111,7 @@ __all__ = [
     "Progress",
     "reciprocal_rank_fusion",
     "repair",
+    "repaired",
     "RowsSource",
     "Source",
     "STANDARD_LIBRARY",

@@ -14,13 +14,21 @@ from contexter_nb.retrieval._documents import (
     Chunk,
     Document,
 )
-from contexter_nb.retrieval._sections import HeadingPath, Section, sections_of
-from contexter_nb.retrieval._text import count_tokens, name_words
+from contexter_nb.retrieval._sections import (
+    FENCE,
+    HeadingPath,
+    Section,
+    closes_fence,
+    sections_of,
+)
+from contexter_nb.retrieval._text import count_tokens, name_words, token_starts
 
 # Part of the index's identity: raise it when the same text would be cut or embedded
 # differently.
 CHUNKING_VERSION = 1
 BUDGET_TOKENS = 320
+# No more characters than this to a token: an endless word is cut by length.
+_TOKEN_CHARS = 32
 _SUMMARY_CHARS = 300
 _DESCRIBED_CHARS = 800
 _OPENING_CHARS = 400
@@ -31,7 +39,6 @@ _PRIOR_KINDS = {"attribute": 0.9, "module": 0.75, "property": 0.9}
 _CALL = re.compile(r"[\w.]+\(.*\)")
 _WORD = re.compile(r"\w+")
 _BLANK_LINES = re.compile(r"\n[ \t]*\n")
-_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})")
 
 
 def chunk_document(
@@ -132,7 +139,7 @@ def _split(body: str, budget_tokens: int) -> Iterator[str]:
     piece: list[str] = []
     size = 0
     for block in _blocks(body):
-        length = count_tokens(block)
+        length = _size(block)
         if piece and size + length > budget_tokens:
             yield "\n\n".join(piece)
             piece, size = [], 0
@@ -151,16 +158,17 @@ def _blocks(body: str) -> Iterator[str]:
     fence = ""
     for paragraph in _BLANK_LINES.split(body):
         for line in paragraph.split("\n"):
-            mark = _FENCE.match(line)
-            if mark and not fence:
-                fence = mark[1]
-            elif fence and line.strip() == fence:
+            opened = FENCE.match(line)
+            if opened and not fence:
+                fence = opened["fence"]
+            elif fence and closes_fence(line, fence):
                 fence = ""
         held.append(paragraph)
         if not fence:
-            yield "\n\n".join(held)
+            if any(each.strip() for each in held):
+                yield "\n\n".join(held)
             held = []
-    if held:
+    if any(each.strip() for each in held):
         yield "\n\n".join(held)
 
 
@@ -169,30 +177,35 @@ def _split_lines(block: str, budget_tokens: int) -> Iterator[str]:
     size = 0
     for line in block.split("\n"):
         for part in _split_words(line, budget_tokens):
-            length = count_tokens(part)
+            length = _size(part)
             if lines and size + length > budget_tokens:
-                yield "\n".join(lines)
+                if any(each.strip() for each in lines):
+                    yield "\n".join(lines)
                 lines, size = [], 0
             lines.append(part)
             size += length
-    if lines:
+    if any(each.strip() for each in lines):
         yield "\n".join(lines)
 
 
 def _split_words(line: str, budget_tokens: int) -> Iterator[str]:
     # A token is at most as long as its characters: short lines need no counting.
-    if len(line) <= budget_tokens or count_tokens(line) <= budget_tokens:
-        # One endless word has one token; it is cut by length instead.
-        limit = budget_tokens * 32
-        for start in range(0, max(len(line), 1), limit):
-            yield line[start : start + limit]
+    if len(line) <= budget_tokens:
+        yield line
         return
-    words = re.findall(r"\s*\S+", line)
-    step = max(1, budget_tokens // 4)
-    for start in range(0, len(words), step):
-        part = "".join(words[start : start + step])
-        for offset in range(0, len(part), budget_tokens * 32):
-            yield part[offset : offset + budget_tokens * 32]
+    # One endless word has one token; it is cut by length as well.
+    limit = budget_tokens * _TOKEN_CHARS
+    starts = token_starts(line)
+    begin = 0
+    for end in (*starts[budget_tokens::budget_tokens], len(line)):
+        for at in range(begin, end, limit):
+            yield line[at : min(at + limit, end)]
+        begin = end
+
+
+def _size(text: str) -> int:
+    """Return what a text takes of the budget: its tokens, or its length if more."""
+    return max(count_tokens(text), -(-len(text) // _TOKEN_CHARS))
 
 
 class _Describer:

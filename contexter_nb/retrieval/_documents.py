@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 
 from contexter_nb.core import InvalidArgumentError
+from contexter_nb.retrieval._text import repair
 
 DOCUMENT_DIGITS = 12
 PLACE_DIGITS = 4
 _ID_BYTES = 8
+_CHUNK_ID = re.compile(r"[0-9a-fA-F]{16}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,32 @@ class Document:
     url: str = ""
     described: tuple[str, ...] = ()
     mentions: int = 0
+
+
+def repaired(document: Document) -> tuple[Document, list[str]]:
+    """Return a document that can be stored, and a sentence for each repair of its text.
+
+    Parameters
+    ----------
+    document : Document
+        As its source gave it: any of its strings may hold what no store takes.
+    """
+    text, notes = repair(document.text)
+    fit = replace(
+        document,
+        text=text,
+        title=_fit(document.title),
+        kind=_fit(document.kind),
+        signature=_fit(document.signature),
+        url=_fit(document.url),
+        aliases=tuple(map(_fit, document.aliases)),
+        described=tuple(map(_fit, document.described)),
+    )
+    return fit, notes
+
+
+def _fit(text: str) -> str:
+    return repair(text)[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +169,8 @@ def point_id(chunk_id: str) -> int:
     InvalidArgumentError
         This is no chunk id.
     """
-    try:
-        if len(chunk_id) == 2 * _ID_BYTES:
-            return int.from_bytes(bytes.fromhex(chunk_id))
-    except (TypeError, ValueError):
-        pass
+    if isinstance(chunk_id, str) and _CHUNK_ID.fullmatch(chunk_id):
+        return int(chunk_id, 16)
     raise InvalidArgumentError(
         f"{chunk_id!r} is no chunk id; copy one from a frame's chunk_id column."
     )

@@ -94,6 +94,11 @@ def check_embedded(embedded: Embedded, count: int, embedder: Embedder) -> Embedd
             f"{embedded.vectors.shape} where {expected} was due; check its model and "
             "dimension."
         )
+    if len(embedded.token_counts) != count:
+        raise EmbedderError(
+            f"The embedder {embedder.identity!r} answered {len(embedded.token_counts)} "
+            f"token counts for {count} texts."
+        )
     if not np.isfinite(embedded.vectors).all():
         raise EmbedderError(
             f"The embedder {embedder.identity!r} answered numbers that are not finite."

@@ -147,7 +147,7 @@ class EmbeddingCache:
                 raise
 
     def _evict(self, database: sqlite3.Connection) -> None:
-        if _bytes_used(database) > self._max_bytes:
+        while _bytes_used(database) > self._max_bytes:
             database.execute(
                 "DELETE FROM embeddings WHERE rowid IN (SELECT rowid FROM embeddings "
                 "ORDER BY rowid LIMIT (SELECT count(*) / 5 + 1 FROM embeddings))"
@@ -170,7 +170,7 @@ class EmbeddingCache:
     def _connect(self) -> sqlite3.Connection:
         try:
             return self._prepare()
-        except sqlite3.OperationalError as exc:
+        except (OSError, sqlite3.OperationalError) as exc:
             raise HomeError(
                 f"The embedding cache {self._path} cannot be opened ({exc}); choose "
                 "another home with connect(home=...)."
@@ -189,6 +189,7 @@ class EmbeddingCache:
             isolation_level=None,
             check_same_thread=False,
         )
+        database.text_factory = bytes
         try:
             database.execute("PRAGMA page_size=16384")
             with contextlib.suppress(sqlite3.OperationalError):

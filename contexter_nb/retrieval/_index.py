@@ -460,9 +460,10 @@ class EmbeddedIndex:
                 shard, query, vector, "hybrid", conditions, True, everything
             )
             shallow = {part: keys[:_DEPTH] for part, keys in parts.items()}
-            near = {each for keys in shallow.values() for each in keys}
+            # In the order of a search, so that ties end alike.
+            near = dict.fromkeys(each for keys in shallow.values() for each in keys)
             if key in parts[DENSE]:
-                near.add(key)
+                near.setdefault(key)
             best = {each: best.get(each, point_id(chunk_id)) for each in near}
             known = _payloads(shard, best.values(), ["prior", "terms"])
             parts[TERMS] = shallow[TERMS] = self._by_terms(query, best, known)

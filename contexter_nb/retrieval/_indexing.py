@@ -17,6 +17,7 @@ from contexter_nb.retrieval._documents import (
     Collected,
     Document,
     Problem,
+    repaired,
 )
 from contexter_nb.retrieval._embedders import (
     Embedder,
@@ -28,7 +29,6 @@ from contexter_nb.retrieval._embedding_cache import EmbeddingCache
 from contexter_nb.retrieval._index import EmbeddedIndex
 from contexter_nb.retrieval._index_writer import IndexWriter
 from contexter_nb.retrieval._slices import in_thread
-from contexter_nb.retrieval._text import repair
 
 PUBLISH_SECONDS = 60.0
 _EMBED_TEXTS = 256
@@ -265,10 +265,9 @@ class _LibraryJob:
     def _chunk_some(self, documents: Sequence[Document]) -> list[Chunk]:
         chunks = []
         for document in documents:
-            text, notes = repair(document.text)
+            document, notes = repaired(document)
             if notes:
                 self._problem(document.title, "; ".join(notes))
-                document = dataclasses.replace(document, text=text)
             try:
                 chunks += chunk_document(document)
             except Exception as exc:  # one bad document must not stop the rest

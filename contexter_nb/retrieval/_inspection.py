@@ -46,7 +46,7 @@ MAX_NAMES = 2_000
 MAX_SUFFIX_NAMES = 30
 MAX_SIGNATURE_CHARS = 400
 MAX_MODULES = 5_000
-_DOTTED = re.compile(r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)+")
+_DOTTED = re.compile(r"(?<!\w)[A-Za-z]\w*(?:\.[A-Za-z]\w*)+")
 _SEE_ALSO = re.compile(
     r"^See Also\n-{4,}\n(?P<body>.*?)(?:^\w[^\n]*\n-{4,}$|\Z)", re.M | re.S
 )
@@ -136,10 +136,11 @@ class Collector:
             for root in self.roots:
                 self._walk(root, internal=True)
         for key in self.classes:
-            for base in self.objects[key].__mro__:
+            for base in mro_of(self.objects[key]):
                 self.descendants[base] = self.descendants.get(base, 0) + 1
         for key in list(self.classes):
-            self._collect_members(self.objects[key], self.classes[key])
+            with self._telling(self.classes[key][0]):
+                self._collect_members(self.objects[key], self.classes[key])
         if self.missing:
             shown = [f"{name} ({why})" for name, why in sorted(self.missing.items())]
             more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
@@ -188,6 +189,15 @@ class Collector:
         )
         return None
 
+    @contextlib.contextmanager
+    def _telling(self, name: str) -> Iterator[None]:
+        """Turn an object that cannot be looked at into a problem, and go on."""
+        try:
+            yield
+        except Exception as exc:
+            error = f"cannot be inspected: {_describe(exc)}"
+            self.say(type="problem", name=name, error=error)
+
     def _ours(self, name: str) -> bool:
         # A C accelerator answers to its own name: `bisect` is made in `_bisect`.
         roots = {root.partition(".")[0] for root in self.roots}
@@ -213,21 +223,28 @@ class Collector:
     def _collect_module(self, name: str, module: types.ModuleType) -> None:
         self._add(name, module, "module", own_doc(module))
         listed = getattr(module, "__all__", None)
-        exported = {each for each in listed or () if isinstance(each, str)}
+        exported: set[str] = set()
+        with contextlib.suppress(Exception):
+            exported = {each for each in listed or () if isinstance(each, str)}
         package = hasattr(module, "__path__")
-        names = [each for each in vars(module) if not each.startswith("_")]
+        names = [
+            each
+            for each in vars(module)
+            if isinstance(each, str) and not each.startswith("_")
+        ]
         names += sorted(exported.difference(names))
         for attribute in names:
             try:
                 value = getattr(module, attribute)
+                hidden = bool(exported) and attribute not in exported
+                if hidden and not (package and _listed_at_home(attribute, value)):
+                    continue
             except BaseException:
                 continue
-            hidden = bool(exported) and attribute not in exported
-            if hidden and not (package and _listed_at_home(attribute, value)):
-                continue
-            self._collect_attribute(
-                f"{name}.{attribute}", value, bool(exported), module
-            )
+            with self._telling(f"{name}.{attribute}"):
+                self._collect_attribute(
+                    f"{name}.{attribute}", value, bool(exported), module
+                )
 
     def _collect_attribute(
         self, name: str, value: Any, exported: bool, module: types.ModuleType
@@ -262,21 +279,24 @@ class Collector:
             return True
         # What a module of one package imports of another (pylab) stays the other's.
         top = module.__name__.partition(".")[0]
-        return _is_private(home) and home.partition(".")[0] == top
+        return _is_private(home) and home.partition(".")[0] in (top, f"_{top}")
 
     def _collect_members(self, cls: type, class_names: list[str]) -> None:
         preferred = min(self.names[id(cls)]).name
         if class_names[0].startswith(f"{preferred}."):
             preferred = class_names[0]
         seen: set[str] = set()
-        for base in cls.__mro__:
+        for base in mro_of(cls):
             if base is not cls and self._foreign(base):
                 continue
-            for attribute, raw in list(vars(base).items()):
+            for attribute, raw in list(dict_of(base).items()):
                 if attribute.startswith("_") or attribute in seen:
                     continue
                 seen.add(attribute)
-                self._collect_member(cls, base, attribute, raw, preferred, class_names)
+                with self._telling(f"{preferred}.{attribute}"):
+                    self._collect_member(
+                        cls, base, attribute, raw, preferred, class_names
+                    )
 
     def _foreign(self, base: type) -> bool:
         """Whether a base class's members say nothing about this package."""
@@ -458,6 +478,16 @@ def _nearest(candidates: list[tuple[str, int]], own: str) -> int | None:
     )[1]
 
 
+def mro_of(cls: type) -> tuple[type, ...]:
+    """Return a class's bases past a metaclass that refuses to tell."""
+    return type.__getattribute__(cls, "__mro__")  # type: ignore[no-any-return]
+
+
+def dict_of(cls: type) -> dict[str, Any]:
+    """Return a class's own members, past a metaclass likewise."""
+    return type.__dict__["__dict__"].__get__(cls)  # type: ignore[no-any-return]
+
+
 def _text(value: object) -> str:
     return inspect.cleandoc(value) if isinstance(value, str) else ""
 
@@ -512,10 +542,10 @@ def unwrap_member(raw: Any) -> tuple[Any, str | None]:
         return raw, "class"
     if isinstance(raw, property):
         return raw, "property"
-    if inspect.isroutine(raw) or inspect.ismethoddescriptor(raw):
-        return raw, "method"
     if inspect.isdatadescriptor(raw) or type(raw).__name__ == "cached_property":
         return (raw, "property") if has_own_doc(raw) else (raw, None)
+    if inspect.isroutine(raw) or inspect.ismethoddescriptor(raw):
+        return raw, "method"
     if callable(raw) and has_own_doc(raw):
         return raw, "method"
     return raw, None
@@ -578,8 +608,10 @@ def main() -> None:
     sys.path[:] = request["path"]
     sys.argv = ["contexter_nb"]
 
+    dumps = json.JSONEncoder().encode  # a package may patch the module
+
     def say(**message: Any) -> None:
-        answer.write(json.dumps(message) + "\n")
+        answer.write(dumps(message) + "\n")
         if message["type"] != "document":
             answer.flush()
 

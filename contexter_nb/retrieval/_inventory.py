@@ -81,9 +81,9 @@ def import_names(distribution: metadata.Distribution) -> tuple[str, ...]:
                 names.add(parts[0].partition(".")[0])
         elif file.suffix in _CODE_ENDINGS:
             names.add(parts[0])
-    if not names:
-        names.add(distribution.metadata["Name"].replace("-", "_"))
     good = {name for name in names if name.isidentifier() and name[0] != "_"}
+    if not good:
+        good = {distribution.metadata["Name"].replace("-", "_")}
     namespaces = {
         name for name in good if name in ("tests", "test", "docs", "examples")
     }
@@ -120,7 +120,7 @@ def _describe(distribution: metadata.Distribution) -> Installed:
         size += file.size or 0
     return Installed(
         library=distribution.metadata["Name"],
-        version=distribution.version,
+        version=distribution.version or "",
         source="installed",
         import_names=import_names(distribution),
         modules=modules,

@@ -28,8 +28,9 @@ _GOOGLE = re.compile(
     re.M,
 )
 _FIELD = re.compile(r"^:(?:param|type|returns?|rtype|raises|arg|keyword)\b", re.M)
-_ATX = re.compile(r"^(?P<marks>#{1,6})[ \t]+(?P<title>.+?)[ \t]*#*[ \t]*$")
-_FENCE = re.compile(r"^[ \t]*(?P<fence>`{3,}|~{3,})")
+_ATX = re.compile(r"^(?P<marks>#{1,6})[ \t]+(?P<title>\S.*)$")
+# Opens a code block; a run of back ticks with another behind it is inline code.
+FENCE = re.compile(r"^[ \t]*(?P<fence>`{3,}(?=[^`]*$)|~{3,})")
 
 
 def sections_of(text: str, markup: str) -> list[Section]:
@@ -53,8 +54,17 @@ def sections_of(text: str, markup: str) -> list[Section]:
     [Section(path=('A',), body='first'), Section(path=('A', 'B'), body='second')]
     """
     cut = _CUTTERS.get(markup, _plain)
-    found = [Section(path, body.strip("\n").rstrip()) for path, body in cut(text)]
-    return [section for section in found if section.body.strip()]
+    cuts = cut(text)
+    found: list[Section] = []
+    for at, (path, body) in enumerate(cuts):
+        body = body.strip("\n").rstrip()
+        if not body.strip() and path:
+            after = cuts[at + 1].path if at + 1 < len(cuts) else ()
+            # A heading with nothing under it is its own text.
+            body = "" if after[: len(path)] == path and after != path else path[-1]
+        if body.strip():
+            found.append(Section(path, body))
+    return found
 
 
 def _plain(text: str) -> list[Section]:
@@ -102,7 +112,11 @@ def _rst(text: str) -> list[Section]:
     for match in _UNDERLINED.finditer(text):
         if not _underlines(match):
             continue
-        found[-1] = Section(found[-1].path, text[position : match.start()])
+        before = text[position : match.start()]
+        overline = f"\n{before}".rstrip(" \t\n").rpartition("\n")[2]
+        if len(overline) >= 3 and set(overline) == {match["line"][0]}:
+            before = before[: before.rindex(overline)]
+        found[-1] = Section(found[-1].path, before)
         mark = match["line"][0]
         if mark not in levels:
             levels.append(mark)
@@ -113,14 +127,27 @@ def _rst(text: str) -> list[Section]:
     return found
 
 
+def closes_fence(line: str, fence: str) -> bool:
+    """Whether a line ends the code block that `fence` opened."""
+    mark = line.strip()
+    return mark.startswith(fence) and not mark.strip(fence[0])
+
+
+def _title(text: str) -> str:
+    """Return a heading without its closing marks, which stand apart from it."""
+    text = text.rstrip()
+    bare = text.rstrip("#")
+    return bare.rstrip() if bare.endswith((" ", "\t")) else text
+
+
 def _markdown(text: str) -> list[Section]:
     path: list[str] = []
     lines: list[str] = []
     found: list[Section] = []
     fence = ""
     for line in text.split("\n"):
-        opened = _FENCE.match(line)
-        if opened and (not fence or line.strip() == fence):
+        opened = FENCE.match(line)
+        if opened and (not fence or closes_fence(line, fence)):
             fence = "" if fence else opened["fence"]
         heading = None if fence or opened else _ATX.match(line)
         if heading is None:
@@ -128,7 +155,7 @@ def _markdown(text: str) -> list[Section]:
             continue
         found.append(Section(tuple(path), "\n".join(lines)))
         lines = []
-        path = [*path[: len(heading["marks"]) - 1], heading["title"]]
+        path = [*path[: len(heading["marks"]) - 1], _title(heading["title"])]
     found.append(Section(tuple(path), "\n".join(lines)))
     return found
 
@@ -148,7 +175,9 @@ class _MarkdownOf(HTMLParser):
         self.preformatted = False
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
-        if tag in self._IGNORED:
+        if tag == "body":
+            self.ignored = 0  # the end of the head may be left out
+        elif tag in self._IGNORED:
             self.ignored += 1
         elif tag == "pre":
             self.preformatted = True
@@ -189,7 +218,9 @@ def _notebook(text: str) -> list[Section]:
         source = cell.get("source", "")
         body = source if isinstance(source, str) else "".join(source)
         if cell.get("cell_type") == "code":
-            body = f"```python\n{body}\n```"
+            longest = max(map(len, re.findall("`{3,}", body)), default=2)
+            fence = "`" * (longest + 1)
+            body = f"{fence}python\n{body}\n{fence}"
         parts.append(body)
     return _markdown("\n\n".join(parts))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -90,7 +91,7 @@ class ModulesSource:
             except ChildStopped as exc:
                 problems.append(self._problem(exc.importing, str(exc)))
                 whole = False
-                if exc.importing in skip or exc.importing in self.modules:
+                if exc.importing in skip or self.modules == (exc.importing,):
                     problems += told
                     break
                 skip.append(exc.importing)
@@ -238,7 +239,10 @@ class FolderSource:
         """Return what changes when a file does."""
         digest = hashlib.blake2b(digest_size=16)
         for file in self._files():
-            status = file.stat()
+            try:
+                status = file.stat()
+            except OSError:
+                continue  # reading it tells
             stamp = f"{file} {status.st_size} {status.st_mtime_ns}\n"
             digest.update(stamp.encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
@@ -278,7 +282,10 @@ class FolderSource:
             file.name if file == self.path else file.relative_to(self.path).as_posix()
         )
         try:
-            size = file.stat().st_size
+            status = file.stat()
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError("it is no regular file")
+            size = status.st_size
             if size > MAX_FILE_BYTES:
                 raise OSError(f"it has {size:,} bytes, more than {MAX_FILE_BYTES:,}")
             data = file.read_bytes()
@@ -315,7 +322,8 @@ class RowsSource:
         """Return what changes when a row does."""
         digest = hashlib.blake2b(digest_size=16)
         for row in self.rows:
-            digest.update(repr(sorted(row.items())).encode("utf-8", "backslashreplace"))
+            cells = repr(sorted(row.items(), key=repr))
+            digest.update(cells.encode("utf-8", "backslashreplace"))
         return digest.hexdigest()
 
     async def collect(self) -> Collected:
@@ -323,11 +331,14 @@ class RowsSource:
         documents: list[Document] = []
         problems: list[Problem] = []
         titles: dict[str, int] = {}
+        taken: set[str] = set()
         for at, row in enumerate(self.rows):
             title = str(row.get("title") or f"row {at}")
-            titles[title] = titles.get(title, 0) + 1
-            if titles[title] > 1:
-                title = f"{title} ({titles[title]})"
+            base = title
+            while title in taken:
+                titles[base] = titles.get(base, 1) + 1
+                title = f"{base} ({titles[base]})"
+            taken.add(title)
             text = row.get("text")
             if not isinstance(text, str) or not text.strip():
                 problems.append(

@@ -140,7 +140,7 @@ class StaticEmbedder:
             The `wordllama` wheel is missing or cannot be read.
         """
         encoded = self._load()[0].encode_batch(
-            [text[:MAX_CHARS] for text in texts], add_special_tokens=False
+            [_valid(text[:MAX_CHARS]) for text in texts], add_special_tokens=False
         )
         return [each.ids for each in encoded]
 
@@ -162,7 +162,8 @@ class StaticEmbedder:
         EmbedderError
             The `wordllama` wheel is missing or cannot be read.
         """
-        encoded = self._load()[0].encode(text[:MAX_CHARS], add_special_tokens=False)
+        valid = _valid(text[:MAX_CHARS])
+        encoded = self._load()[0].encode(valid, add_special_tokens=False)
         return [
             (token, start, end)
             for token, (start, end) in zip(encoded.ids, encoded.offsets, strict=True)
@@ -178,6 +179,15 @@ class StaticEmbedder:
             if self._model is None:
                 self._model = _read_model()
             return self._model
+
+
+def _valid(text: str) -> str:
+    """Return text the tokenizer takes: a lone surrogate becomes a question mark."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
 
 
 def _read_model() -> tuple[Tokenizer, Vectors]:

@@ -59,6 +59,11 @@ def count_tokens(text: str) -> int:
     return len(_TOKEN.findall(text))
 
 
+def token_starts(text: str) -> list[int]:
+    """Return where each token of `count_tokens` starts."""
+    return [match.start() for match in _TOKEN.finditer(text)]
+
+
 def name_words(name: str) -> str:
     """Return the words a dotted name is made of.
 
