@@ -176,11 +176,11 @@ def test_megabytes_on_one_line_are_cut_within_the_budget(
 
 
 def test_a_run_of_blanks_is_cut_in_time_that_grows_with_it() -> None:
-    """A long line that ends on many blanks costs milliseconds."""
-    text = "word " * (BUDGET_TOKENS + 1) + " " * 20_000 + "\nmore"
+    """A line that ends on many blanks is cut; backtracking would take minutes."""
+    text = "word " * (BUDGET_TOKENS + 1) + " " * 150_000 + "\nmore"
     started = time.perf_counter()
     chunk_document(page(text, "text"))
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 20
 
 
 @pytest.mark.parametrize("document", [page(PAGE), documented(OBJECT)])

@@ -347,12 +347,12 @@ def test_sections_take_any_text(markup: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["# a" + " " * 1_000 + "b", "# " + "# " * 800 + "b", "a" + "=" * 50_000],
+    ["# a" + " " * 9_000 + "b", "# " + "# " * 9_000 + "b", "a" + "=" * 150_000],
     ids=["spaces", "sharps", "marks"],
 )
 def test_a_hostile_line_is_cut_in_time_that_grows_with_it(line: str) -> None:
-    """No heading pattern backtracks: a line of a few KB costs milliseconds."""
+    """No heading pattern backtracks, which would take minutes."""
     started = time.perf_counter()
     for markup in ("markdown", "rst", "docstring"):
         sections_of(f"{line}\nx", markup)
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 20
