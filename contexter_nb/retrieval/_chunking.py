@@ -70,8 +70,14 @@ def chunk_document(
     """
     chunks: list[Chunk] = []
     seen: dict[str, int] = {}
-    describe = _Object(document) if document.markup == "docstring" else _Page(document)
-    for section in _merge_small(document, budget_tokens):
+    sections = sections_of(document.text, document.markup)
+    describe: _Describer
+    if document.markup == "docstring":
+        describe = _Object(document, sections)
+        sections = _merge_small(document, sections, budget_tokens)
+    else:
+        describe = _Page(document)
+    for section in sections:
         for body in _split(section.body, budget_tokens):
             heading = " › ".join(section.path)
             position = seen[heading] = seen.get(heading, -1) + 1
@@ -107,11 +113,10 @@ def prior_of(document: Document) -> float:
     return round(mentioned * nested * _PRIOR_KINDS.get(document.kind, 1.0), 4)
 
 
-def _merge_small(document: Document, budget_tokens: int) -> list[Section]:
+def _merge_small(
+    document: Document, sections: list[Section], budget_tokens: int
+) -> list[Section]:
     """Put an object's signature first, and short sections of it together."""
-    sections = sections_of(document.text, document.markup)
-    if document.markup != "docstring":
-        return sections
     if document.signature:
         call = document.title.rpartition(".")[2] + document.signature
         lead = sections[0] if sections and not sections[0].path else Section((), "")
@@ -136,6 +141,9 @@ def _merge_small(document: Document, budget_tokens: int) -> list[Section]:
 
 def _split(body: str, budget_tokens: int) -> Iterator[str]:
     """Yield `body` in pieces within the budget, broken between blocks."""
+    if _size(body) <= budget_tokens:
+        yield body
+        return
     piece: list[str] = []
     size = 0
     for block in _blocks(body):
@@ -253,7 +261,8 @@ class _Describer:
             "gist": self.gist(path, body),
             "url": document.url,
         }
-        stored = json.dumps([parts, document.aliases, self.prior], sort_keys=True)
+        # No part holds a NUL: `repair` took them out.
+        stored = "\0".join((*parts.values(), *document.aliases, str(self.prior)))
         return Chunk(
             **parts,
             chunk_id=f"{digits}{place:0{PLACE_DIGITS}x}",
@@ -267,9 +276,9 @@ class _Describer:
 class _Object(_Describer):
     """A documented Python object: its summary is the context of each of its parts."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, sections: Sequence[Section]) -> None:
         super().__init__(document)
-        lead = next((each.body for each in sections_of(document.text, "docstring")), "")
+        lead = sections[0].body if sections else ""
         self.summary = summary_of(lead)
         own = _folded(self.summary)
         told = [each for each in document.described if _folded(each) not in own]

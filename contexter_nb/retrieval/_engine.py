@@ -79,7 +79,7 @@ def load_shard(folder: Path) -> edge.EdgeShard:
 
 def line_hashes(text: str) -> list[int]:
     """Return what two passages are compared by: a hash for each of their lines."""
-    lines = (" ".join(line.lower().split()) for line in text.split("\n"))
+    lines = map(str.strip, text.split("\n"))
     hashes = {zlib.crc32(line.encode()) for line in lines if len(line) > 3}
     return sorted(hashes)[:_MAX_LINES]
 

@@ -46,6 +46,10 @@ class IndexWriter:
         self._bm25 = bm25()
         self.catalog = Catalog.of(embedder)
 
+    def warm_up(self) -> None:
+        """Load what storing needs, so that the first batch does not wait for it."""
+        self._matcher.encode([])
+
     def open(self) -> None:
         """Begin with a copy of what is published.
 

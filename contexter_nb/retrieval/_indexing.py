@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
@@ -213,7 +214,13 @@ class _LibraryJob:
     async def run(self) -> IndexReport:
         """Collect, compare, embed, store, publish."""
         self._tell("collecting")
-        collected = await self.source.collect()
+        # The models load while the child reads.
+        warming = asyncio.create_task(in_thread(self.writer.warm_up))
+        try:
+            collected = await self.source.collect()
+        finally:
+            await asyncio.wait([warming])
+        await warming
         self.problems += collected.problems
         chunks = await self._chunks(collected.documents)
         await in_thread(self.writer.open)

@@ -139,7 +139,7 @@ class StaticEmbedder:
         EmbedderError
             The `wordllama` wheel is missing or cannot be read.
         """
-        encoded = self._load()[0].encode_batch(
+        encoded = self._load()[0].encode_batch_fast(
             [_valid(text[:MAX_CHARS]) for text in texts], add_special_tokens=False
         )
         return [each.ids for each in encoded]

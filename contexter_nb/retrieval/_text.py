@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 MAX_DOCUMENT_CHARS = 200_000
+_REMEMBERED_CHARS = 20_000
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -56,7 +58,15 @@ def count_tokens(text: str) -> int:
     >>> count_tokens("df.merge(right)")
     6
     """
-    return len(_TOKEN.findall(text))
+    return _count(text) if len(text) > _REMEMBERED_CHARS else _remembered(text)
+
+
+def _count(text: str) -> int:
+    return _TOKEN.subn("", text)[1]
+
+
+# A passage is measured again at each step of the cutting; long texts are not kept.
+_remembered = lru_cache(maxsize=512)(_count)
 
 
 def token_starts(text: str) -> list[int]:
