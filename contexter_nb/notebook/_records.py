@@ -138,3 +138,14 @@ def removed_record(library: IndexedLibrary, left: int) -> dict[str, object]:
         "removed": library.chunks - left,
         "chunks": left,
     }
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "library", "libraries"), counted(2_000, "passage")
+    ('1 library', '2,000 passages')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

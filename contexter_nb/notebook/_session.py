@@ -150,13 +150,14 @@ class Session:
         if verbs.closed:
             return _status_card.State(home=shown(verbs.home), closed=True)
         try:
+            identity = verbs.embedder.identity
             catalog = verbs.index_store.catalog()
         except Exception as exc:  # a repr must not raise
             return _status_card.State(home=shown(verbs.home), problem=str(exc))
         libraries = catalog.libraries.values() if catalog else ()
         return _status_card.State(
             home=shown(verbs.home),
-            embedder=verbs.embedder.identity,
+            embedder=identity,
             libraries=tuple(
                 (each.library, each.version, each.chunks) for each in libraries
             ),

@@ -14,6 +14,7 @@ import numpy as np
 from contexter_nb.core import (
     Clock,
     ContexterError,
+    HomeError,
     InvalidArgumentError,
     SessionClosedError,
 )
@@ -31,6 +32,7 @@ from contexter_nb.notebook._home import shown
 from contexter_nb.notebook._progress import ProgressBar
 from contexter_nb.notebook._records import (
     chunk_record,
+    counted,
     hit_records,
     note,
     problem_record,
@@ -44,9 +46,11 @@ from contexter_nb.retrieval import (
     EmbeddedIndex,
     Embedder,
     EmbeddingCache,
+    IndexedLibrary,
     IndexingTools,
     IndexReport,
     Problem,
+    StaticEmbedder,
     Vectors,
     Where,
     chunk_document,
@@ -142,7 +146,7 @@ class Verbs:
 
     async def _probe_embedder(self) -> str:
         identity = self.embedder.identity
-        if type(self.embedder).__name__ == "StaticEmbedder":
+        if isinstance(self.embedder, StaticEmbedder):
             await self.embedder.embed(["ready"], "query")
             return f"{identity}, {self.embedder.dimension} dimensions, no key needed"
         return f"{identity}, {self.embedder.dimension} dimensions"
@@ -153,7 +157,8 @@ class Verbs:
             return f'empty, in {shown(self.home)}; begin with nb.index("pandas")'
         catalog.check(self.embedder, self.index_store.folder)
         detail = (
-            f"{catalog.chunks:,} passages of {len(catalog.libraries):,} libraries, "
+            f"{counted(catalog.chunks, 'passage')} of "
+            f"{counted(len(catalog.libraries), 'library', 'libraries')}, "
             f"in {shown(self.home)}"
         )
         if catalog.chunks - catalog.optimized_chunks > OPTIMIZE_CHUNKS:
@@ -466,7 +471,8 @@ class Verbs:
         return make_frame("search", hit_records(hits), attrs)
 
     async def _embed_query(self, query: str) -> tuple[Vectors, int, float]:
-        if type(self.embedder).__name__ == "StaticEmbedder":
+        if isinstance(self.embedder, StaticEmbedder):
+            # Faster than a look into the cache.
             answer = await self.embedder.embed([query], "query")
             return answer.vectors[0], answer.token_counts[0], answer.usd
         kept = await embed_cached([query], "query", self.embedder, self.cache)
@@ -761,15 +767,17 @@ class Verbs:
         return make_frame("remove", rows)
 
     async def _remove_everything(self) -> pd.DataFrame:
-        catalog = await in_thread(self.index_store.catalog)
-        if catalog is None:
-            return make_frame("remove", [])
+        known: list[tuple[str, IndexedLibrary]] = []
+        with contextlib.suppress(HomeError):  # a damaged index is emptied, too
+            catalog = await in_thread(self.index_store.catalog)
+            if catalog is None:
+                return make_frame("remove", [])
+            known = sorted(catalog.libraries.items())
         async with self.index_store.writing(
             "emptying the index", self.clock, self.notify
         ) as writer:
             await in_thread(writer.open_empty)
             await in_thread(writer.publish)
-        known = sorted(catalog.libraries.items())
         return make_frame("remove", [removed_record(each, 0) for _, each in known])
 
     async def optimize(self) -> pd.DataFrame:

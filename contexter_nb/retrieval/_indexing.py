@@ -292,6 +292,11 @@ class _LibraryJob:
         for start in range(0, len(new), _EMBED_TEXTS):
             batch = new[start : start + _EMBED_TEXTS]
             good, vectors = await self._embed(batch)
+            if not good and not made and len(batch) > 1:
+                raise EmbedderError(
+                    f"The embedder {self.tools.embedder.identity!r} failed on each of "
+                    f"{len(batch)} texts: {self.problems[-1].error}"
+                )
             if good:
                 await in_thread(self.writer.upsert, good, vectors)
                 made.update(chunk.chunk_id for chunk in good)
