@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -445,7 +446,7 @@ class Verbs:
         if mode != "text":
             vector, tokens, usd = await self._embed_query(query)
         embedded = self.clock.now()
-        hits = await in_thread(
+        search = functools.partial(
             self.index_store.search,
             query,
             vector,
@@ -455,6 +456,9 @@ class Verbs:
             exact=exact,
             weights=weights,
         )
+        # A change of threads would take a quarter of a small index's search.
+        quick = self.index_store.is_quick()
+        hits = search() if quick else await in_thread(search)
         found = self.clock.now()
         attrs = {
             "query": query,

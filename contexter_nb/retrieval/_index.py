@@ -55,6 +55,8 @@ from contexter_nb.retrieval._term_match import TermMatcher
 TERMS = "terms"
 MODES = ("hybrid", "dense", "text")
 MAX_LIMIT = 1_000
+# Up to here a search may run on the loop itself (a few ms at 50,000 passages).
+QUICK_CHUNKS = 100_000
 # Documents each part hands to the fusion, and chunks it is asked for to have as many.
 _DEPTH = 60
 _CHUNKS_A_DOCUMENT = 3
@@ -237,10 +239,8 @@ class EmbeddedIndex:
             best, parts, scores = self._parts(
                 shard, query, vector, mode, conditions, exact, depth
             )
-            known = _payloads(
-                shard, best.values(), ["prior", "terms", "lines", "title"]
-            )
             if mode == "hybrid":
+                known = _payloads(shard, best.values(), ["prior", "terms"])
                 parts[TERMS] = self._by_terms(query, best, known)
                 found = reciprocal_rank_fusion(
                     parts, {**PART_WEIGHTS, **(weights or {})}, RRF_K
@@ -252,23 +252,34 @@ class EmbeddedIndex:
                     key: Candidate(key, scores[mode][key], {mode: rank})
                     for rank, key in enumerate(parts[mode], start=1)
                 }
+            ordered = sorted(found.values(), key=lambda each: -each.score)
+            payloads = _LazyPayloads(shard, [best[each.key] for each in ordered], limit)
             kept = fold_repeats(
-                sorted(found.values(), key=lambda each: -each.score),
+                ordered,
                 lambda key: key,
-                lambda key: frozenset(known[best[key]]["lines"]),
+                lambda key: frozenset(payloads[best[key]]["lines"]),
                 limit,
             )
-            full = _payloads(shard, [best[each.key] for each in kept], True)
-        return [
-            Hit(
-                chunk_id=chunk_id_of(best[each.key]),
-                score=each.score,
-                ranks=each.ranks,
-                payload=full[best[each.key]],
-                folded=tuple(known[best[key]]["title"] for key in each.folded),
-            )
-            for each in kept
-        ]
+            return [
+                Hit(
+                    chunk_id=chunk_id_of(best[each.key]),
+                    score=each.score,
+                    ranks=each.ranks,
+                    payload=payloads[best[each.key]],
+                    folded=tuple(payloads[best[key]]["title"] for key in each.folded),
+                )
+                for each in kept
+            ]
+
+    def is_quick(self) -> bool:
+        """Whether a search takes milliseconds: the index is open and not large."""
+        reader = self._reader
+        return (
+            reader is not None
+            and reader.process_id == os.getpid()
+            and reader.lease.number == self.generations.current()
+            and reader.catalog.chunks < QUICK_CHUNKS
+        )
 
     def _parts(
         self,
@@ -622,6 +633,23 @@ class EmbeddedIndex:
                 yield writer
             finally:
                 writer.close()
+
+
+class _LazyPayloads:
+    """Payloads fetched as far down a ranking as is looked at, a block at a time."""
+
+    def __init__(self, shard: edge.EdgeShard, ranking: list[int], limit: int) -> None:
+        self._shard = shard
+        self._ranking = ranking
+        self._block = limit + 10
+        self._known: dict[int, Payload] = {}
+
+    def __getitem__(self, number: int) -> Payload:
+        while number not in self._known:
+            start = len(self._known)
+            wanted = self._ranking[start : start + self._block]
+            self._known |= _payloads(self._shard, wanted, True)
+        return self._known[number]
 
 
 def _payloads(
