@@ -59,7 +59,7 @@ MAX_LIMIT = 1_000
 QUICK_CHUNKS = 100_000
 # Documents each part hands to the fusion, and chunks it is asked for to have as many.
 _DEPTH = 60
-_CHUNKS_A_DOCUMENT = 3
+_CHUNKS_A_DOCUMENT = 2
 # What each part counts in the fusion; set on the tuning half of the judged questions.
 PART_WEIGHTS = {"dense": 0.4, "text": 1.0, "terms": 1.0}
 # A document shows the passage it begins with where that scores this share of its best.
