@@ -58,10 +58,6 @@ class IndexMismatchError(ContexterError):
     """The index was built with another embedder, dimension or chunking."""
 
 
-class IndexBusyError(ContexterError):
-    """Another process writes this index and did not finish in the time given."""
-
-
 class HomeError(ContexterError, OSError):
     """The home folder cannot be created, read or written."""
 

@@ -1,8 +1,8 @@
 """``python -m tests.quality``: hit@1, hit@5, hit@10 and MRR on judged questions.
 
 Indexes what the questions ask about (once, into ``--home``), asks every question and
-prints a table. ``tune`` questions were looked at while the search was made; ``test``
-and ``blind`` ones were not.
+prints a table. Weights were set on the ``tune`` questions; nothing was set by the
+``test`` and ``blind`` ones.
 """
 
 from __future__ import annotations
