@@ -8,7 +8,6 @@ ContexterError
 ├── EmbedderError                       a text could not be embedded
 ├── EmptyIndexError                     nothing is indexed yet
 ├── IndexMismatchError                  the index was built by other means
-├── IndexBusyError                      another process is writing the index
 ├── HomeError (OSError)                 the home folder cannot be used
 ├── BridgeError (RuntimeError)          a synchronous call was made where it cannot be
 └── SessionClosedError (RuntimeError)   the session was closed
