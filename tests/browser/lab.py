@@ -54,13 +54,14 @@ def chromium_or_skip() -> str:
 def start_lab(folder: Path, notebooks: Path, theme: str) -> Iterator[str]:
     """Serve `notebooks` in a JupyterLab with settings of its own; yield its address."""
     settings = folder / "config" / "lab" / "user-settings" / "@jupyterlab"
-    settings = settings / "apputils-extension"
-    settings.mkdir(parents=True)
     for name, values in {
-        "notification": {"fetchNews": "false"},
-        "themes": {"theme": theme},
+        "apputils-extension/notification": {"fetchNews": "false"},
+        "apputils-extension/themes": {"theme": theme},
+        # Else a cell that is scrolled away is not in the page.
+        "notebook-extension/tracker": {"windowingMode": "none"},
     }.items():
         path = settings / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values))
     config = folder / "lab_config.py"
     config.write_text(_CONFIG.format(root=str(notebooks)))

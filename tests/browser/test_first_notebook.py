@@ -17,6 +17,8 @@ from tests.browser.lab import (
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+# JupyterLab has list items of its own.
+CARD = ".jp-OutputArea-output [role=list] > [role=listitem]"
 _PROBES = [
     "<script>window.__struck = 1</script>",
     "<img src=x onerror='window.__struck = 1'>",
@@ -47,12 +49,10 @@ def test_run_all_of_the_first_notebook_shows_cards(
     ):
         counts = run_all(page)
         assert counts == list(range(1, len(counts) + 1))
-        page.evaluate(
-            "document.querySelector('.jp-WindowedPanel-outer').scrollTop = 900"
-        )
-        card = page.locator("[role=listitem]").first
+        card = page.locator(f"{CARD}:has-text('pandas')").first
+        card.wait_for(state="attached")
+        card.scroll_into_view_if_needed()
         card.wait_for(state="visible")
-        assert "pandas" in card.inner_text()
         assert card.locator("mark").count() > 0
         errors = page.locator(".jp-OutputArea-output[data-mime-type*=error]")
         assert errors.count() == 0
@@ -82,9 +82,9 @@ def test_hostile_passages_execute_nothing_in_cards(
         open_notebook(address, "hostile.ipynb") as page,
     ):
         assert run_all(page) == [1, 2, 3, 4]
-        cards = page.locator("[role=listitem]")
+        cards = page.locator(CARD)
         cards.first.wait_for(state="visible")
-        assert "<script>" in page.locator("[role=list]").first.inner_text()
+        assert "<script>" in page.locator(CARD).first.inner_text()
         for at in range(cards.count()):
             cards.nth(at).hover()
         assert page.evaluate("window.__struck") is None
