@@ -240,13 +240,7 @@ class EmbeddedIndex:
                 shard, query, vector, mode, conditions, exact, depth
             )
             if mode == "hybrid":
-                known = _payloads(shard, best.values(), ["prior", "terms"])
-                parts[TERMS] = self._by_terms(query, best, known)
-                found = reciprocal_rank_fusion(
-                    parts, {**PART_WEIGHTS, **(weights or {})}, RRF_K
-                )
-                for key, candidate in found.items():
-                    candidate.score *= known[best[key]]["prior"]
+                found = self._fuse(shard, query, best, parts, weights or {})
             else:
                 found = {
                     key: Candidate(key, scores[mode][key], {mode: rank})
@@ -348,6 +342,22 @@ class EmbeddedIndex:
                     added[stem] = max(_SYNONYM_WEIGHT * weight, added.get(stem, 0.0))
         weights |= added
         return edge.SparseVector(list(weights), list(weights.values()))
+
+    def _fuse(
+        self,
+        shard: edge.EdgeShard,
+        query: str,
+        best: Mapping[int, int],
+        parts: dict[str, list[int]],
+        weights: Mapping[str, float],
+    ) -> dict[int, Candidate]:
+        """Add the terms part to `parts`; return all documents with fused scores."""
+        known = _payloads(shard, best.values(), ["prior", "terms"])
+        parts[TERMS] = self._by_terms(query, best, known)
+        found = reciprocal_rank_fusion(parts, {**PART_WEIGHTS, **weights}, RRF_K)
+        for key, candidate in found.items():
+            candidate.score *= known[best[key]]["prior"]
+        return found
 
     def _by_terms(
         self, query: str, best: Mapping[int, int], known: Mapping[int, Payload]
@@ -476,11 +486,8 @@ class EmbeddedIndex:
             if key in parts[DENSE]:
                 near.setdefault(key)
             best = {each: best.get(each, point_id(chunk_id)) for each in near}
-            known = _payloads(shard, best.values(), ["prior", "terms"])
-            parts[TERMS] = shallow[TERMS] = self._by_terms(query, best, known)
-            found = reciprocal_rank_fusion(shallow, PART_WEIGHTS, RRF_K)
-            for each, candidate in found.items():
-                candidate.score *= known[best[each]]["prior"]
+            found = self._fuse(shard, query, best, shallow, {})
+        parts[TERMS] = shallow[TERMS]
         parts["hybrid"] = sorted(found, key=lambda each: -found[each].score)
         scores["hybrid"] = {each: found[each].score for each in found}
         ranks = [

@@ -134,9 +134,7 @@ def test_an_embedding_made_before_a_kill_is_not_made_again(tmp_path: Path) -> No
     writer.wait()
     writer.stdout.close()
     with connect(home=home) as nb:
-        cached = len(nb.aio._verbs.cache.get_many("", "query", [])) == 0
         made, _ = nb.aio._verbs.cache.size()
-    assert cached
     assert made >= 512
     finisher = _start(home, folder)
     out, _ = finisher.communicate(timeout=60)
