@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import copy
 import functools
@@ -295,7 +294,7 @@ class Verbs:
                         )
                     )
                 chunks += chunk_document(document)
-                await asyncio.sleep(0)
+                await self.clock.sleep(0)
             rows += [chunk_record(chunk) for chunk in chunks if _about(chunk, wanted)]
             if not wanted:
                 rows += [problem_record(each, collected.source) for each in problems]
