@@ -20,7 +20,7 @@ from contexter_nb.core._auth_step import (
     SendRequest,
     Token,
 )
-from contexter_nb.core._chance import new_id, new_random
+from contexter_nb.core._chance import Random, new_id, new_random
 from contexter_nb.core._clock import Clock, SystemClock
 from contexter_nb.core._errors import (
     APIIntegrationError,
@@ -132,6 +132,7 @@ __all__ = [
     "Outcome",
     "PermissionDeniedError",
     "PoolExhaustedError",
+    "Random",
     "RateLimitedError",
     "RateLimitExceededError",
     "RequestTimeoutError",

@@ -1,14 +1,16 @@
-"""The only door to chance: everything else takes a random.Random or a maker of ids."""
+"""The only door to chance: everything else takes a Random or a maker of ids."""
 
 from __future__ import annotations
 
-import random
 import uuid
+from random import Random
+
+__all__ = ["new_id", "new_random", "Random"]
 
 
-def new_random() -> random.Random:
+def new_random() -> Random:
     """Return a generator of its own, seeded by the machine."""
-    return random.Random()
+    return Random()
 
 
 def new_id() -> str:

@@ -50,10 +50,15 @@ class ContexterError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Tell IPython to show one sentence and its cause, not library frames."""
+        from contexter_nb.core._secret import scrub  # it imports this module
+
         lines = [f"{type(self).__name__}: {self}"]
-        cause = self.__cause__
-        while cause is not None:
-            lines.append(f"  caused by {type(cause).__name__}: {str(cause)[:500]}")
+        lines += [f"  {scrub(note)}" for note in getattr(self, "__notes__", ())]
+        seen, cause = {id(self)}, self.__cause__
+        while cause is not None and id(cause) not in seen:
+            said = scrub(str(cause)[:5_000])[:500]
+            lines.append(f"  caused by {type(cause).__name__}: {said}")
+            seen.add(id(cause))
             cause = cause.__cause__
         return lines
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from contexter_nb.core._secret import HIDDEN, is_sensitive
+from contexter_nb.core._secret import HIDDEN, is_sensitive, scrub
 
 
 class Headers(Mapping[str, str]):
@@ -48,6 +48,16 @@ class Headers(Mapping[str, str]):
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._fields
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        try:
+            return self._fields == Headers(other)._fields
+        except AttributeError:  # a key that is no text
+            return False
+
+    __hash__ = None  # type: ignore[assignment]
+
     def with_fields(self, fields: Mapping[str, str]) -> Headers:
         """Return these fields with others set over them.
 
@@ -62,7 +72,7 @@ class Headers(Mapping[str, str]):
     def shown(self) -> dict[str, str]:
         """Return the fields with the values of credentials hidden."""
         return {
-            name: HIDDEN if is_sensitive(name) else value
+            name: HIDDEN if is_sensitive(name) else scrub(value)
             for name, value in self._fields.items()
         }
 

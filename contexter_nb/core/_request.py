@@ -39,6 +39,9 @@ class Missing:
     def __bool__(self) -> bool:
         return False
 
+    def __reduce__(self) -> str:
+        return "MISSING"  # there is one of it, in every process
+
 
 MISSING = Missing()
 
@@ -89,7 +92,7 @@ class APIRequest:
 
     method: APIMethod | str = APIMethod.GET
     endpoint: str = ""
-    params: Mapping[str, Any] | None = None
+    params: Mapping[str, Any] | None = field(default=None, repr=False)
     headers: Mapping[str, str] | None = None
     json_data: Any = field(default=MISSING, repr=False)
     content: bytes | None = field(default=None, repr=False)
@@ -112,8 +115,8 @@ class APIRequest:
         set_(self, "cache_tags", tuple(self.cache_tags))
         for name in ("params", "cost"):
             value = getattr(self, name)
-            if value is not None and not isinstance(value, MappingProxyType):
-                set_(self, name, MappingProxyType(dict(value)))
+            if value is not None:
+                set_(self, name, MappingProxyType(_own(value)))
         if self.headers is not None:
             set_(self, "headers", Headers(self.headers))
 
@@ -123,23 +126,58 @@ class APIRequest:
             APIMethod
         ):
             raise InvalidArgumentError(f"method is {self.method!r}; use {methods}.")
-        if "://" in self.endpoint.partition("?")[0]:
+        path = self.endpoint.partition("?")[0] if isinstance(self.endpoint, str) else ""
+        if "://" in path or path.startswith("//"):
             raise InvalidArgumentError(
                 f"endpoint is {self.endpoint[:100]!r}; give the path below the "
                 "client's base URL, not a whole URL."
             )
         if self.json_data is not MISSING and self.content is not None:
             raise InvalidArgumentError("Give json_data or content, not both.")
+        self._check_kinds()
         for name in ("deadline_seconds", "cache_ttl_seconds"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            if value is not None and not (isinstance(value, int | float) and value > 0):
                 raise InvalidArgumentError(
                     f"{name} is {value!r}; give seconds above 0, or None."
                 )
-        if self.max_attempts is not None and self.max_attempts < 1:
+        if self.max_attempts is not None and not (
+            isinstance(self.max_attempts, int) and self.max_attempts >= 1
+        ):
             raise InvalidArgumentError(
-                f"max_attempts is {self.max_attempts}; give 1 or more."
+                f"max_attempts is {self.max_attempts!r}; give a whole number from 1."
             )
+
+    def _check_kinds(self) -> None:
+        """Refuse what would fail far from here, or travel as another thing."""
+        wanted = {
+            "endpoint": (str, "a path"),
+            "params": (Mapping | None, "a mapping"),
+            "headers": (Mapping | None, "a mapping"),
+            "content": (bytes | None, "bytes"),
+            "timeouts": (Timeouts | None, "Timeouts"),
+            "cost": (Mapping, "a mapping"),
+        }
+        for name, (kind, words) in wanted.items():
+            if not isinstance(getattr(self, name), kind):
+                given = type(getattr(self, name)).__name__
+                raise InvalidArgumentError(f"{name} is a {given}; give {words}.")
+        tags: object = self.cache_tags
+        if isinstance(tags, str):
+            raise InvalidArgumentError("cache_tags is one text; give a tuple of texts.")
+        key = self.idempotency_key
+        if key is not None and not (
+            key.isascii() and key.isprintable() and key.strip()
+        ):
+            raise InvalidArgumentError(
+                "idempotency_key is empty or holds what no header can carry; give "
+                "printable ASCII, or None."
+            )
+        for name, amount in self.cost.items():
+            if not 0 <= amount < float("inf"):
+                raise InvalidArgumentError(
+                    f"cost of {name!r} is {amount!r}; give a finite number from 0."
+                )
 
     @property
     def is_repeatable(self) -> bool:
@@ -188,6 +226,14 @@ class APIRequest:
                 f"json_data of {self.name!r} cannot be written as JSON ({exc}); give "
                 "dicts, lists, texts, finite numbers, True, False and None."
             ) from exc
+
+
+def _own(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy a mapping, and the lists in it, so that the caller may change theirs."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in values.items()
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

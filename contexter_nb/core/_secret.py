@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import hmac
+import json
 import re
 import threading
 import weakref
+from collections.abc import Iterator
 from typing import Any, NoReturn, SupportsIndex
+from urllib.parse import quote
 
 from contexter_nb.core._errors import InvalidArgumentError
 
@@ -16,19 +19,33 @@ SHOWN_FROM_CHARS = 16
 SCRUBBED_FROM_CHARS = 6
 
 _NAMES = (
-    r"authorization|proxy-authorization|cookie|set-cookie|x-api-key|api[-_]?key|"
-    r"access_token|refresh_token|id_token|client_secret|client_assertion|"
-    r"assertion|password|passwd|secret|token|signature|sig"
+    r"(?:[\w-]*[-_])?(?:token|secret)|[\w-]*[-_]key|api[-_]?key|clientsecret|"
+    r"(?:access|refresh|id|session)token|(?:client_)?assertion|(?:proxy-)?authorization|"
+    r"(?:set-)?cookie|passw(?:or)?d|passphrase|credentials?|signature|sig"
 )
-_SENSITIVE = re.compile(rf"^(?:{_NAMES})$|[-_](?:key|token|secret)$", re.IGNORECASE)
-_SCHEMES = re.compile(r"\b(Bearer|Basic|Token)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+_SENSITIVE = re.compile(rf"^(?:{_NAMES}|key)$", re.IGNORECASE)
+# Plain words follow "basic" and "token" in sentences; a credential has more than that.
+_SCHEMES = re.compile(
+    r"\b((?i:Bearer)|(?i:Basic|Token)(?=\s+[A-Za-z._~+/=-]*[0-9A-Z]))"
+    r"\s+[A-Za-z0-9._~+/=-]{8,}"
+)
+_USER_INFO = re.compile(r"(?<=://)[^\s/?#@]+@")
+# These hold several parts, so the rest of the line is theirs.
+_WHOLE_LINES = re.compile(
+    r"""(?P<name>\b(?:(?:set-)?cookie\s*[=:]|"""
+    r"""(?:proxy-)?authorization\s*[=:]\s*Digest\b)\s*)[^\r\n"']+""",
+    re.IGNORECASE,
+)
 _PAIRS = re.compile(
-    rf"""(?P<name>["']?\b(?:{_NAMES})["']?\s*[=:]\s*)"""
-    r"""(?P<value>"[^"]*"|'[^']*'|(?:(?:Bearer|Basic|Token)\s+)?[^\s&,;"'}}\])]+)""",
+    rf"""(?P<name>(?<![\w-])\\?["']?(?:{_NAMES}|(?<=[?&])key)\\?["']?"""
+    r"""\s{0,8}[=:]\s{0,8})"""
+    r"""(?P<value>\\"[^"\\]*\\?"?|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|"""
+    r"""(?:(?:Bearer|Basic|Token)\s+)?[^\s&,;"'}\])]+)""",
     re.IGNORECASE,
 )
 _lock = threading.Lock()
-_known: weakref.WeakSet[Secret] = weakref.WeakSet()
+# By identity: of two equal ones each is known for as long as it lives.
+_known: weakref.WeakValueDictionary[int, Secret] = weakref.WeakValueDictionary()
 
 
 class Secret:
@@ -70,7 +87,7 @@ class Secret:
             )
         self._value = stripped
         with _lock:
-            _known.add(self)
+            _known[id(self)] = self
 
     @classmethod
     def of(cls, value: str | Secret) -> Secret:
@@ -156,19 +173,31 @@ def scrub(text: str) -> str:
     'POST failed: Authorization: ***'
     """
     with _lock:
-        values = [each.reveal() for each in _known]
+        values = {each.reveal() for each in _known.values()}
     for value in sorted(values, key=len, reverse=True):
         if len(value) >= SCRUBBED_FROM_CHARS:
-            text = text.replace(value, HIDDEN)
-            encoded = base64.b64encode(value.encode()).decode()
-            text = text.replace(encoded, HIDDEN)
+            for spelling in _spellings(value):
+                text = text.replace(spelling, HIDDEN)
+    text = _USER_INFO.sub(f"{HIDDEN}@", text)
+    text = _WHOLE_LINES.sub(lambda found: f"{found['name']}{HIDDEN}", text)
     text = _SCHEMES.sub(lambda found: f"{found[1]} {HIDDEN}", text)
     return _PAIRS.sub(_without_value, text)
 
 
+def _spellings(value: str) -> Iterator[str]:
+    """Yield how a credential is written: plain, in JSON, in a URL, within base64."""
+    yield value
+    yield json.dumps(value)[1:-1]
+    yield quote(value, safe="")
+    for before in range(3):  # what precedes it shifts the groups of three bytes
+        encoded = base64.b64encode(b"\0" * before + value.encode()).decode()
+        yield encoded.rstrip("=")[(0, 2, 3)[before] : -1]
+
+
 def _without_value(found: re.Match[str]) -> str:
-    quote = found["value"][0] if found["value"][0] in "\"'" else ""
-    return f"{found['name']}{quote}{HIDDEN}{quote}"
+    value = found["value"]
+    mark = '\\"' if value.startswith("\\") else value[0] if value[0] in "\"'" else ""
+    return f"{found['name']}{mark}{HIDDEN}{mark}"
 
 
 def without_frames(error: BaseException) -> BaseException:

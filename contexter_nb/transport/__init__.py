@@ -5,4 +5,8 @@ May import `core`; imported by `clients`.
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from contexter_nb.transport._as_transport import as_httpx_transport
+from contexter_nb.transport._http import HTTPTransport
+from contexter_nb.transport._library import http_library
+
+__all__ = ["as_httpx_transport", "http_library", "HTTPTransport"]

@@ -24,7 +24,7 @@ def functions_of(face: str) -> Iterator[tuple[str, Any]]:
         value = getattr(module, name)
         if inspect.isfunction(value):
             yield name, value
-        elif inspect.isclass(value):
+        elif inspect.isclass(value) and value.__module__.startswith("contexter_nb"):
             for key, member in vars(value).items():
                 plain = getattr(member, "__func__", member)
                 if not key.startswith("_") and inspect.isfunction(plain):
