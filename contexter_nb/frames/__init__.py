@@ -8,5 +8,14 @@ from __future__ import annotations
 
 from contexter_nb.frames._columns import KINDS, Column, Kind, kind_of
 from contexter_nb.frames._make import describe, make_frame
+from contexter_nb.frames._nodes import nodes_frame
 
-__all__ = ["Column", "describe", "Kind", "kind_of", "KINDS", "make_frame"]
+__all__ = [
+    "Column",
+    "describe",
+    "Kind",
+    "kind_of",
+    "KINDS",
+    "make_frame",
+    "nodes_frame",
+]
