@@ -5,4 +5,24 @@ May import `policies`, `transport` and `core`; imported by `retrieval` and above
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from contexter_nb.clients._client import APIClient
+from contexter_nb.clients._client_metrics import ClientMetrics
+from contexter_nb.clients._graphql import GraphQLClient
+from contexter_nb.clients._graphql_answer import GraphQLPage, GraphQLResult
+from contexter_nb.clients._health import HealthCheck
+from contexter_nb.clients._open_clients import open_clients
+from contexter_nb.clients._pipeline import Knowledge
+from contexter_nb.clients._presets import MonitoredAPIClient, RateLimitingAPIClient
+
+__all__ = [
+    "APIClient",
+    "ClientMetrics",
+    "GraphQLClient",
+    "GraphQLPage",
+    "GraphQLResult",
+    "HealthCheck",
+    "Knowledge",
+    "MonitoredAPIClient",
+    "open_clients",
+    "RateLimitingAPIClient",
+]

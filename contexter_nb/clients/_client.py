@@ -13,6 +13,7 @@ from typing import Any, Self
 from contexter_nb.clients._call import Call
 from contexter_nb.clients._client_metrics import ClientMetrics
 from contexter_nb.clients._health import HealthCheck
+from contexter_nb.clients._open_clients import remember
 from contexter_nb.clients._pipeline import Knowledge, Pipeline, deadline_passed
 from contexter_nb.clients._stored_answer import (
     NEGATIVE_STATUSES,
@@ -79,7 +80,6 @@ _ACCEPT = "application/json, text/plain;q=0.9, */*;q=0.5"
 _STALE_ON = (
     CircuitOpenError,
     DeadlineExceededError,
-    Random,
     RateLimitExceededError,
     ServerError,
     TransportError,
@@ -204,9 +204,7 @@ class APIClient:
         assert send is not None
         if auth is not None:
             auth.bind(send)
-        self._breakers = breaker and BreakerRegistry(
-            breaker, on_change=self.monitor and self.monitor.breaker_changed
-        )
+        self._breakers = self._make_breakers(breaker)
         self._pipeline = Pipeline(
             service=self.service,
             origin=self._base.origin,
@@ -224,6 +222,7 @@ class APIClient:
             rng=rng or new_random(),
         )
         self._closed = False
+        remember(self)
 
     @property
     def base_url(self) -> str:
@@ -353,11 +352,14 @@ class APIClient:
             )
             call.decodes = False
             try:
-                return await self._told(call, lambda: self._pipeline.run(call))
+                answer: WireResponse = await self._told(
+                    call, lambda: self._pipeline.run(call)
+                )
             except HTTPError:
                 if call.answer is None:
                     raise
                 return call.answer
+            return answer
 
         return as_httpx_transport(send, module)
 
@@ -383,6 +385,12 @@ class APIClient:
     def __repr__(self) -> str:
         state = " closed" if self._closed else ""
         return f"<{type(self).__name__} {self.service} {self._base.url}{state}>"
+
+    def _make_breakers(self, config: BreakerConfig | None) -> BreakerRegistry | None:
+        if config is None:
+            return None
+        told = self.monitor.breaker_changed if self.monitor is not None else None
+        return BreakerRegistry(config, on_change=told, clock=self._clock)
 
     def _begin(self, request: APIRequest, wire: WireRequest | None = None) -> Call:
         if self._closed:

@@ -14,6 +14,7 @@ from contexter_nb.clients._graphql_answer import (
     GraphQLResult,
     hidden_error,
     is_answer,
+    only_list,
     page_of,
     result_of,
 )
@@ -192,7 +193,7 @@ class GraphQLClient:
         query: str,
         variables: Mapping[str, Any] | None = None,
         *,
-        path: str | Sequence[str],
+        path: str | Sequence[str] | None = None,
         cursor_variable: str = "after",
         max_pages: int = MAX_PAGES,
         **options: Any,
@@ -206,8 +207,9 @@ class GraphQLClient:
             beside the nodes.
         variables : mapping, optional
             The cursor among them begins there.
-        path : str or sequence of str
-            Where the connection stands: ``"repository.issues"``.
+        path : str or sequence of str, optional
+            Where the connection stands: ``"repository.issues"``; by default the only
+            list of the answer, or, where there is none, the whole answer as one node.
         cursor_variable : str, default "after"
             Set to each page's end cursor for the next.
         max_pages : int, default 1000
@@ -222,18 +224,21 @@ class GraphQLClient:
         Raises
         ------
         InvalidArgumentError
-            The query has no such variable, or no list stands at the path.
+            The query has no such variable, no list stands at the path, or none is
+            named and there are several.
         DecodingError
             The service gives one cursor twice, so that there would be no end.
         GraphQLError, APIIntegrationError
             As of `execute_query`; pages yielded before are not lost.
         """
         operation = chosen_operation(query, options.get("operation_name"))
-        fields = tuple(path.split(".")) if isinstance(path, str) else tuple(path)
+        fields = _fields(path)
         asked = dict(variables or {})
         seen: set[str] = set()
         for number in range(1, max_pages + 1):
             result = await self.execute_query(query, asked, **options)
+            if fields is None:
+                fields = only_list(result.data)
             page = page_of(result, fields, number)
             yield page
             if not page.has_next or page.end_cursor is None:
@@ -301,6 +306,12 @@ class GraphQLClient:
             raise InvalidArgumentError(
                 f"The document is a {kind}; send it with {method}(...)."
             )
+
+
+def _fields(path: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    if path is None:
+        return None
+    return tuple(path.split(".")) if isinstance(path, str) else tuple(path)
 
 
 def _name_of(document: str | None) -> str | None:

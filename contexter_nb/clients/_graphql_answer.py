@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from contexter_nb.core import (
     APIIntegrationError,
@@ -66,6 +66,8 @@ class GraphQLPage:
         Of the whole answer.
     node_errors : mapping of int to str
         What failed in which node, by its place in `nodes`.
+    unplaced_errors : tuple of str
+        What failed elsewhere.
     end_cursor : str or None
     has_next : bool
     """
@@ -74,6 +76,7 @@ class GraphQLPage:
     nodes: tuple[Any, ...]
     errors: tuple[Mapping[str, Any], ...]
     node_errors: Mapping[int, str]
+    unplaced_errors: tuple[str, ...]
     end_cursor: str | None
     has_next: bool
     response: APIResponse
@@ -119,7 +122,7 @@ def hidden_error(
         Decoded. A body that is no GraphQL answer is an error; one that says that a
         limit is used up is, where nothing was executed or sending again does no harm.
     """
-    where = {"operation": request.name}
+    where: dict[str, Any] = {"operation": request.name}
     if not isinstance(body, dict) or not ("data" in body or "errors" in body):
         return DecodingError(
             "The answer is no GraphQL answer: a JSON object with data or errors was "
@@ -249,7 +252,7 @@ def page_of(result: GraphQLResult, path: Sequence[str], number: int) -> GraphQLP
     ----------
     result : GraphQLResult
     path : sequence of str
-        Where the connection stands.
+        Where the connection stands; empty for the whole answer as one node.
     number : int
         Of the page, from 1.
 
@@ -260,8 +263,11 @@ def page_of(result: GraphQLResult, path: Sequence[str], number: int) -> GraphQLP
     """
     connection = connection_at(result.data, path)
     inner: tuple[str, ...] = ()
-    if connection is None:
-        nodes: list[Any] = []
+    nodes: list[Any]
+    if not path:
+        nodes = [connection]
+    elif connection is None:
+        nodes = []
     elif isinstance(connection, list):
         nodes = connection
     elif isinstance(connection, dict) and isinstance(connection.get("nodes"), list):
@@ -280,11 +286,13 @@ def page_of(result: GraphQLResult, path: Sequence[str], number: int) -> GraphQLP
     info = connection.get("pageInfo") if isinstance(connection, dict) else None
     info = info if isinstance(info, dict) else {}
     cursor = info.get("endCursor")
+    by_node, unplaced = _by_node(result.errors, (*path, *inner))
     return GraphQLPage(
         number=number,
         nodes=tuple(nodes),
         errors=result.errors,
-        node_errors=_by_node(result.errors, (*path, *inner)),
+        node_errors=by_node,
+        unplaced_errors=unplaced,
         end_cursor=cursor if isinstance(cursor, str) else None,
         has_next=info.get("hasNextPage") is True,
         response=result.response,
@@ -293,17 +301,49 @@ def page_of(result: GraphQLResult, path: Sequence[str], number: int) -> GraphQLP
 
 def _by_node(
     errors: Sequence[Mapping[str, Any]], prefix: tuple[str, ...]
-) -> dict[int, str]:
-    """Return which node each error concerns, by the error's path."""
+) -> tuple[dict[int, str], tuple[str, ...]]:
+    """Return which node each error concerns, by its path, and what concerns none."""
     found: dict[int, str] = {}
+    unplaced: list[str] = []
     for error in errors:
         path = error.get("path")
-        if not isinstance(path, list) or len(path) <= len(prefix):
-            continue
-        at = path[len(prefix)]
-        if tuple(path[: len(prefix)]) == prefix and isinstance(at, int):
+        at = path[len(prefix)] if _leads_below(path, prefix) else None
+        if not prefix:
+            at = 0
+        if isinstance(at, int):
             found[at] = f"{found[at]}; {said(error)}" if at in found else said(error)
-    return found
+        else:
+            unplaced.append(said(error))
+    return found, tuple(unplaced)
+
+
+def _leads_below(path: Any, prefix: tuple[str, ...]) -> TypeGuard[list[Any]]:
+    return (
+        isinstance(path, list)
+        and len(path) > len(prefix)
+        and tuple(path[: len(prefix)]) == prefix
+    )
+
+
+def only_list(data: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return where the one list of an answer stands; nowhere where there is none.
+
+    Parameters
+    ----------
+    data : mapping or None
+
+    Raises
+    ------
+    InvalidArgumentError
+        There are several; the message names them.
+    """
+    found = lists_in(data)
+    if len(found) > 1:
+        names = ", ".join(repr(".".join(each)) for each in found[:10])
+        raise InvalidArgumentError(
+            f"The answer has several lists; choose one with path=..., of {names}."
+        )
+    return found[0] if found else ()
 
 
 def lists_in(data: Mapping[str, Any] | None) -> list[tuple[str, ...]]:

@@ -65,6 +65,26 @@ def check_limit(limit: object) -> int:
     return int(limit)
 
 
+def check_count(name: str, value: object) -> int:
+    """Return a whole number from 1 on."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise InvalidArgumentError(
+            f"{name} is {value!r}; give a whole number from 1 on."
+        )
+    return int(value)
+
+
+def check_seconds(name: str, value: object, at_most: float) -> float:
+    """Return a time above 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise InvalidArgumentError(f"{name} is {value!r}; give seconds.")
+    if not 0 < value <= at_most:
+        raise InvalidArgumentError(
+            f"{name} is {value}; give seconds above 0, at most {at_most:,g}."
+        )
+    return float(value)
+
+
 def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
     """Return a value that must be one of some words."""
     if value not in choices:

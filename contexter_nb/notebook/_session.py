@@ -10,10 +10,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from contexter_nb.bridge import Bridge, get_bridge
-from contexter_nb.core import InvalidArgumentError, SystemClock
+from contexter_nb.core import InvalidArgumentError, Secret, SystemClock
 from contexter_nb.notebook import _status_card
 from contexter_nb.notebook._home import find_home, shown
 from contexter_nb.notebook._verbs import Verbs
+from contexter_nb.policies import APICache, api_monitor
 from contexter_nb.retrieval import (
     EmbeddedIndex,
     Embedder,
@@ -78,6 +79,12 @@ class AsyncSession:
     contents = _awaitable(Verbs.contents)
     remove = _awaitable(Verbs.remove)
     optimize = _awaitable(Verbs.optimize)
+    graphql = _awaitable(Verbs.graphql)
+    requests = _awaitable(Verbs.requests)
+    metrics = _awaitable(Verbs.metrics)
+    alerts = _awaitable(Verbs.alerts)
+    limits = _awaitable(Verbs.limits)
+    cache_stats = _awaitable(Verbs.cache_stats)
     close = _awaitable(Verbs.close)
 
     async def __aenter__(self) -> Self:
@@ -122,6 +129,12 @@ class Session:
     contents = _synchronous(Verbs.contents)
     remove = _synchronous(Verbs.remove)
     optimize = _synchronous(Verbs.optimize)
+    graphql = _synchronous(Verbs.graphql)
+    requests = _synchronous(Verbs.requests)
+    metrics = _synchronous(Verbs.metrics)
+    alerts = _synchronous(Verbs.alerts)
+    limits = _synchronous(Verbs.limits)
+    cache_stats = _synchronous(Verbs.cache_stats)
     close = _synchronous(Verbs.close)
 
     def __enter__(self) -> Self:
@@ -168,6 +181,7 @@ class Session:
 def connect(
     *,
     home: str | os.PathLike[str] | None = None,
+    redis_url: str | Secret | None = None,
     embedder: str | Embedder | None = None,
     bridge: Literal["thread", "nested"] = "thread",
 ) -> Session:
@@ -179,6 +193,9 @@ def connect(
         The folder that keeps the index and the embeddings; the environment's
         ``CONTEXTER_HOME``, else the platform's user data folder. Any number of kernels
         may share it.
+    redis_url : str or Secret, optional
+        A Redis that keeps answers of remote services for several machines,
+        ``redis://host:6379/0``; the environment's ``REDIS_URL``, else none.
     embedder : str or Embedder, optional
         ``"static"``, the keyless model (the default), or any object with `identity`,
         `dimension` and an async `embed(texts, input_type)`.
@@ -214,6 +231,11 @@ def connect(
         index=EmbeddedIndex(folder / "index", chosen, TermMatcher(model)),
         embedder=chosen,
         cache=EmbeddingCache(folder / "embeddings.sqlite"),
+        answers=APICache(
+            path=folder / "answers.sqlite",
+            redis_url=redis_url or os.environ.get("REDIS_URL") or None,
+        ),
+        monitor=api_monitor,
         clock=SystemClock(),
         notify=functools.partial(print, flush=True),
     )

@@ -16,9 +16,9 @@ from contexter_nb.core import (
     ContexterError,
     HomeError,
     InvalidArgumentError,
-    SessionClosedError,
 )
 from contexter_nb.frames import make_frame
+from contexter_nb.notebook._api_verbs import APIVerbs
 from contexter_nb.notebook._arguments import (
     check_choice,
     check_libraries,
@@ -40,6 +40,7 @@ from contexter_nb.notebook._records import (
     report_records,
     state,
 )
+from contexter_nb.policies import APICache, APIMonitor
 from contexter_nb.retrieval import (
     OPTIMIZE_CHUNKS,
     Chunk,
@@ -67,10 +68,8 @@ from contexter_nb.retrieval import (
 if TYPE_CHECKING:
     import pandas as pd
 
-_CLOSED = "This session is closed; open a new one with contexter_nb.connect()."
 
-
-class Verbs:
+class Verbs(APIVerbs):
     """What a session does. Every verb runs on the bridge's loop.
 
     Parameters
@@ -88,21 +87,18 @@ class Verbs:
         index: EmbeddedIndex,
         embedder: Embedder,
         cache: EmbeddingCache,
+        answers: APICache,
+        monitor: APIMonitor,
         clock: Clock,
         notify: Callable[[str], None],
     ) -> None:
+        super().__init__(monitor=monitor, answers=answers, cache=cache)
         self.home = home
         self.index_store = index
         self.embedder = embedder
-        self.cache = cache
         self.clock = clock
         self.notify = notify
-        self.closed = False
         self.usd = 0.0
-
-    def _open(self) -> None:
-        if self.closed:
-            raise SessionClosedError(_CLOSED)
 
     async def status(self) -> pd.DataFrame:
         """Show what answers the verbs, and whether it does.
@@ -120,13 +116,14 @@ class Verbs:
         >>> import contexter_nb as cx
         >>> with cx.connect() as nb:
         ...     nb.status()["service"].tolist()
-        ['embedder', 'index', 'cache']
+        ['embedder', 'index', 'cache', 'answers']
         """
         self._open()
         rows = [
             await self._probe("embedder", self._probe_embedder),
             await self._probe("index", self._probe_index),
             await self._probe("cache", self._probe_cache),
+            await self._probe("answers", self._probe_answers),
         ]
         return make_frame("status", rows)
 
@@ -168,6 +165,14 @@ class Verbs:
     async def _probe_cache(self) -> str:
         count, size_bytes = await in_thread(self.cache.size)
         return f"{count:,} embeddings, {size_bytes / 1e6:,.1f} MB on disk"
+
+    async def _probe_answers(self) -> str:
+        tiers = await self.answers.measure()
+        held = [
+            f"{each.tier} {counted(each.entries, 'answer')}, {each.bytes / 1e6:,.1f} MB"
+            for each in tiers
+        ]
+        return "; ".join(held) or "off"
 
     async def libraries(
         self, query: str | None = None, source: str | None = None
@@ -850,6 +855,7 @@ class Verbs:
         self.closed = True
         await in_thread(self.index_store.close)
         await in_thread(self.cache.close)
+        await self._close_clients()
         rows = [
             {
                 "service": service,
@@ -858,7 +864,7 @@ class Verbs:
                 "latency_ms": None,
                 "detail": "closed",
             }
-            for service in ("embedder", "index", "cache")
+            for service in ("embedder", "index", "cache", "answers")
         ]
         return make_frame("status", rows)
 

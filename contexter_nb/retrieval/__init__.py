@@ -16,7 +16,7 @@ from contexter_nb.retrieval._documents import (
     repaired,
 )
 from contexter_nb.retrieval._embedders import Embedded, Embedder, InputType, Vectors
-from contexter_nb.retrieval._embedding_cache import EmbeddingCache
+from contexter_nb.retrieval._embedding_cache import EmbeddingCache, EmbeddingCounts
 from contexter_nb.retrieval._filters import (
     FILTER_COLUMNS,
     Condition,
@@ -82,6 +82,7 @@ __all__ = [
     "EmbeddedIndex",
     "Embedder",
     "EmbeddingCache",
+    "EmbeddingCounts",
     "Explanation",
     "FILTER_COLUMNS",
     "find",

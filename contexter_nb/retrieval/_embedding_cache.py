@@ -10,6 +10,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,31 @@ CREATE TABLE IF NOT EXISTS embeddings (
     key BLOB NOT NULL UNIQUE, value BLOB NOT NULL
 );
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingCounts:
+    """What a cache of embeddings did and holds.
+
+    Attributes
+    ----------
+    lookups, hits : int
+        Texts asked for, and those of them that were there.
+    evictions : int
+        Vectors dropped for want of room.
+    saved_tokens : int
+        Length of the texts found, in tokens.
+    entries, stored_bytes, budget_bytes : int
+        Vectors kept, bytes in use, bytes at most; of all kernels on one home.
+    """
+
+    lookups: int
+    hits: int
+    evictions: int
+    saved_tokens: int
+    entries: int
+    stored_bytes: int
+    budget_bytes: int
 
 
 class EmbeddingCache:
@@ -61,6 +87,10 @@ class EmbeddingCache:
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
         self._process = 0
+        self._lookups = 0
+        self._hits = 0
+        self._evictions = 0
+        self._saved_tokens = 0
 
     def get_many(
         self, identity: str, input_type: InputType, texts: Sequence[str]
@@ -98,7 +128,11 @@ class EmbeddingCache:
                     decoded = _decode(value)
                     if decoded is not None:
                         found[key] = decoded
-        return {at: found[key] for at, key in enumerate(keys) if key in found}
+        known = {at: found[key] for at, key in enumerate(keys) if key in found}
+        self._lookups += len(keys)
+        self._hits += len(known)
+        self._saved_tokens += sum(count for _, count in known.values())
+        return known
 
     def set_many(
         self,
@@ -148,10 +182,11 @@ class EmbeddingCache:
 
     def _evict(self, database: sqlite3.Connection) -> None:
         while _bytes_used(database) > self._max_bytes:
-            database.execute(
+            dropped = database.execute(
                 "DELETE FROM embeddings WHERE rowid IN (SELECT rowid FROM embeddings "
                 "ORDER BY rowid LIMIT (SELECT count(*) / 5 + 1 FROM embeddings))"
             )
+            self._evictions += dropped.rowcount
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -208,6 +243,25 @@ class EmbeddingCache:
         with self._open() as database:
             (count,) = database.execute("SELECT count(*) FROM embeddings").fetchone()
             return int(count), _bytes_used(database)
+
+    def counts(self) -> EmbeddingCounts:
+        """Return what was asked and found since this object was made, and its size.
+
+        Raises
+        ------
+        HomeError
+            The file cannot be opened or read.
+        """
+        entries, stored_bytes = self.size()
+        return EmbeddingCounts(
+            lookups=self._lookups,
+            hits=self._hits,
+            evictions=self._evictions,
+            saved_tokens=self._saved_tokens,
+            entries=entries,
+            stored_bytes=stored_bytes,
+            budget_bytes=self._max_bytes,
+        )
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ssl
 import threading
 import weakref
@@ -19,9 +20,15 @@ from contexter_nb.core import (
     without_frames,
 )
 from contexter_nb.transport._failures import place, raise_failure
-from contexter_nb.transport._library import http_library, shared_ssl_context
+from contexter_nb.transport._library import (
+    accepted_encodings,
+    http_library,
+    shared_ssl_context,
+)
+from contexter_nb.transport._proxies import Proxies
 
 KEEP_ALIVE_SECONDS = 30.0
+URLS_KEPT = 256
 _CLOSED = "The client was closed; make a new one."
 
 
@@ -29,7 +36,8 @@ class HTTPTransport:
     """A `Sender` over httpx or httpx2, usable from any number of event loops.
 
     Each loop gets a client and a pool of its own, since connections cannot be shared
-    between loops; all share one TLS context. Redirects are not followed.
+    between loops; all share one TLS context. Redirects are not followed and cookies
+    not kept. It stands on the library's own transport, one layer below its client.
 
     Parameters
     ----------
@@ -77,20 +85,20 @@ class HTTPTransport:
         self._http = http_library(library) if named else library
         self._wraps = wraps
         self._verify = verify
-        self._options: dict[str, Any] = {
-            "http2": http2,
-            "proxy": proxy,
-            "trust_env": trust_env,
-            "limits": self._http.Limits(
-                max_connections=max_connections,
-                max_keepalive_connections=max_connections,
-                keepalive_expiry=KEEP_ALIVE_SECONDS,
-            ),
-        }
+        self._http2 = http2
+        self._proxies = Proxies(proxy, trust_env=trust_env)
+        self._limits = self._http.Limits(
+            max_connections=max_connections,
+            max_keepalive_connections=max_connections,
+            keepalive_expiry=KEEP_ALIVE_SECONDS,
+        )
+        self._encodings = accepted_encodings(self._http)
+        self._url = functools.lru_cache(maxsize=URLS_KEPT)(self._http.URL)
         self._lock = threading.Lock()
-        self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any]
-        self._clients = weakref.WeakKeyDictionary()
-        self._timeouts: dict[Timeouts, Any] = {}
+        # A pool for each loop, and in it one for each proxy.
+        self._pools: weakref.WeakKeyDictionary[
+            asyncio.AbstractEventLoop, dict[str | None, Any]
+        ] = weakref.WeakKeyDictionary()
         self._closed = False
 
     async def __call__(
@@ -124,9 +132,9 @@ class HTTPTransport:
         ClientClosedError
             After `aclose`.
         """
-        client = self._client()
+        pool = self._pool(request.url)
         try:
-            return await self._exchange(client, request, timeouts, max_bytes)
+            return await self._exchange(pool, request, timeouts, max_bytes)
         except Exception as exc:
             if self._closed:
                 without_frames(exc)
@@ -138,94 +146,105 @@ class HTTPTransport:
 
     async def _exchange(
         self,
-        client: Any,
+        pool: Any,
         request: WireRequest,
         timeouts: Timeouts | None,
         max_bytes: int,
     ) -> WireResponse:
-        prepared = client.build_request(
-            request.method,
-            request.url,
-            headers=request.headers,
-            content=request.content or None,
-            timeout=self._timeout(timeouts or Timeouts()),
+        fields = {"accept-encoding": self._encodings, **request.headers}
+        answer = await pool.handle_async_request(
+            self._http.Request(
+                request.method,
+                self._url(request.url),
+                headers=fields,
+                content=request.content or None,
+                extensions={"timeout": _as_extension(timeouts or _DEFAULT_TIMEOUTS)},
+            )
         )
-        answer = await client.send(prepared, stream=True)
         try:
             content = await _read(answer, max_bytes, request.url)
         finally:
             await answer.aclose()
         return WireResponse(
             answer.status_code,
-            Headers(answer.headers.multi_items()),
+            Headers(
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in answer.headers.raw
+            ),
             content,
             answer.http_version,
         )
 
-    def _client(self) -> Any:
+    def _pool(self, url: str) -> Any:
+        """Return what sends to a URL from the running loop."""
+        if self._wraps is not None and not self._closed:
+            return self._wraps
         loop = asyncio.get_running_loop()
-        found = self._clients.get(loop)
+        proxy = self._proxies.of(url)
+        found = self._pools.get(loop, _NO_POOLS).get(proxy)
         if found is not None:
             return found
         with self._lock:
             if self._closed:
                 raise ClientClosedError(_CLOSED)
-            for each in [each for each in self._clients if each.is_closed()]:
-                del self._clients[each]
-            made = self._clients[loop] = self._make_client()
-        return made
+            for each in [each for each in self._pools if each.is_closed()]:
+                del self._pools[each]
+            pools = self._pools.setdefault(loop, {})
+            if proxy not in pools:
+                pools[proxy] = self._make_pool(proxy)
+            return pools[proxy]
 
-    def _make_client(self) -> Any:
-        if self._wraps is not None:
-            return self._http.AsyncClient(transport=self._wraps, trust_env=False)
+    def _make_pool(self, proxy: str | None) -> Any:
         verify = self._verify
-        if verify is True:
-            verify = shared_ssl_context(self._http)
-        return self._http.AsyncClient(
-            verify=verify, follow_redirects=False, headers=_NO_HEADERS, **self._options
+        return self._http.AsyncHTTPTransport(
+            verify=shared_ssl_context(self._http) if verify is True else verify,
+            http2=self._http2,
+            limits=self._limits,
+            proxy=proxy,
+            trust_env=False,
         )
-
-    def _timeout(self, timeouts: Timeouts) -> Any:
-        found = self._timeouts.get(timeouts)
-        if found is None:
-            if len(self._timeouts) > 100:
-                self._timeouts.clear()
-            found = self._timeouts[timeouts] = self._http.Timeout(
-                connect=timeouts.connect_seconds,
-                read=timeouts.read_seconds,
-                write=timeouts.write_seconds,
-                pool=timeouts.pool_seconds,
-            )
-        return found
 
     async def aclose(self) -> None:
         """Close all connections; those of other running loops on their own loop."""
         with self._lock:
             self._closed = True
-            clients = list(self._clients.items())
-            self._clients.clear()
+            pools = list(self._pools.items())
+            self._pools.clear()
         here = asyncio.get_running_loop()
-        for loop, client in clients:
-            if loop is here:
-                await client.aclose()
-            elif loop.is_running():
-                asyncio.run_coroutine_threadsafe(client.aclose(), loop)
+        for loop, by_proxy in pools:
+            for pool in by_proxy.values():
+                if loop is here:
+                    await pool.aclose()
+                elif loop.is_running():
+                    asyncio.run_coroutine_threadsafe(pool.aclose(), loop)
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
         return f"<HTTPTransport {self._http.__name__} {state}>"
 
 
-_NO_HEADERS: dict[str, str] = {}
+_DEFAULT_TIMEOUTS = Timeouts()
+_NO_POOLS: dict[str | None, Any] = {}
+
+
+@functools.lru_cache(maxsize=100)
+def _as_extension(timeouts: Timeouts) -> dict[str, float | None]:
+    return {
+        "connect": timeouts.connect_seconds,
+        "read": timeouts.read_seconds,
+        "write": timeouts.write_seconds,
+        "pool": timeouts.pool_seconds,
+    }
 
 
 async def _read(answer: Any, max_bytes: int, url: str) -> bytes:
     declared = answer.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > max_bytes:
         raise _too_large(url, max_bytes)
+    packed = "content-encoding" in answer.headers
     pieces: list[bytes] = []
     length = 0
-    async for piece in answer.aiter_bytes():
+    async for piece in answer.aiter_bytes() if packed else answer.stream:
         length += len(piece)
         if length > max_bytes:
             raise _too_large(url, max_bytes)

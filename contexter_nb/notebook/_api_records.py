@@ -1,0 +1,139 @@
+"""What the API core counted, as records of the frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from contexter_nb.clients import APIClient
+from contexter_nb.core import CallRecord
+from contexter_nb.policies import Alert, APIMetrics, BreakerStatus, TierStats
+
+Record = dict[str, Any]
+
+
+def request_record(call: CallRecord) -> Record:
+    """Return a call as a row of ``requests``."""
+    trace = call.trace
+    return {
+        "started_at": call.started_at.isoformat(),
+        "service": call.service,
+        "operation": call.operation,
+        "method": call.method,
+        "host": call.host,
+        "outcome": call.outcome,
+        "status_code": call.status_code,
+        "category": str(call.category) if call.category else None,
+        "error": call.error_type,
+        "attempts": len(trace.attempts),
+        "total_ms": trace.total_seconds * 1000,
+        "network_ms": trace.network_seconds * 1000,
+        "limiter_wait_ms": trace.limiter_wait_seconds * 1000,
+        "bulkhead_wait_ms": trace.bulkhead_wait_seconds * 1000,
+        "backoff_ms": trace.backoff_seconds * 1000,
+        "cache_tier": trace.cache_tier,
+        "was_coalesced": trace.coalesced,
+        "was_stale": trace.stale,
+        "request_bytes": trace.request_bytes,
+        "response_bytes": trace.response_bytes,
+        "tokens": call.usage.tokens,
+        "usd": call.usage.usd,
+        "request_id": call.request_id,
+        "trace": trace,
+    }
+
+
+def metrics_record(metrics: APIMetrics) -> Record:
+    """Return an operation's counts as a row of ``metrics``."""
+    return metrics.to_dict()
+
+
+def alert_record(alert: Alert) -> Record:
+    """Return an alert as a row of ``alerts``."""
+    return {
+        "service": alert.service,
+        "kind": alert.kind,
+        "state": "open" if alert.closed_at is None else "closed",
+        "value": alert.value,
+        "threshold": alert.threshold,
+        "message": alert.message,
+        "opened_at": alert.opened_at.isoformat(),
+        "closed_at": alert.closed_at.isoformat() if alert.closed_at else None,
+    }
+
+
+def limit_records(clients: Iterable[APIClient]) -> Iterator[Record]:
+    """Yield the limits and breakers of some clients; a shared limiter once."""
+    seen: set[int] = set()
+    for client in clients:
+        limiter = client.limiter
+        if limiter is not None and id(limiter) not in seen:
+            seen.add(id(limiter))
+            for key in limiter.keys() or (None,):
+                yield from _limiter_records(client, key)
+        for breaker in client.get_metrics().breakers:
+            yield _breaker_record(breaker)
+
+
+def _limiter_records(client: APIClient, key: str | None) -> Iterator[Record]:
+    assert client.limiter is not None
+    status = client.limiter.get_status(key)
+    state = "free"
+    if status.paused_seconds > 0:
+        state = "paused"
+    elif status.waiting:
+        state = "waiting"
+    for name, dimension in status.dimensions.items():
+        yield {
+            "service": status.name or client.service,
+            "kind": name,
+            "key": key,
+            "state": state,
+            "limit_per_minute": dimension.limit_per_minute,
+            "burst": dimension.capacity,
+            "available": dimension.available,
+            "waiting": status.waiting,
+            "waited_seconds": status.waited_seconds,
+            "granted": status.granted,
+            "refused": status.refused,
+            "paused_seconds": status.paused_seconds,
+            "store": status.shared,
+        }
+
+
+def _breaker_record(breaker: BreakerStatus) -> Record:
+    return {
+        "service": breaker.service,
+        "kind": "breaker",
+        "key": breaker.host,
+        "state": breaker.state,
+        "waiting": 0,
+        "granted": breaker.calls,
+        "refused": breaker.failures,
+        "paused_seconds": breaker.retry_after_seconds,
+        "store": "local",
+    }
+
+
+def tier_record(cache: str, tier: TierStats) -> Record:
+    """Return a tier's counts as a row of ``cache_stats``."""
+    lookups = tier.hits + tier.misses + tier.stale
+    return {
+        "cache": cache,
+        "tier": tier.tier,
+        "lookups": lookups,
+        "hits": tier.hits,
+        "misses": tier.misses,
+        "hit_rate": tier.hits / lookups if lookups else None,
+        "stale": tier.stale,
+        "expired": tier.expired,
+        "coalesced": tier.coalesced,
+        "evictions": tier.evictions,
+        "errors": tier.errors,
+        "entries": tier.entries,
+        "stored_bytes": tier.bytes,
+        "budget_bytes": tier.budget_bytes,
+        "saved_seconds": tier.saved_seconds,
+        "saved_tokens": tier.saved_tokens,
+        "saved_usd": tier.saved_usd,
+    }

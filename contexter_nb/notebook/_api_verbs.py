@@ -1,0 +1,286 @@
+"""The verbs about the API core: what it did, and any GraphQL service as a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from contexter_nb.clients import GraphQLClient, open_clients
+from contexter_nb.core import APIIntegrationError, Secret, SessionClosedError
+from contexter_nb.frames import make_frame, nodes_frame
+from contexter_nb.notebook._api_records import (
+    alert_record,
+    limit_records,
+    metrics_record,
+    request_record,
+    tier_record,
+)
+from contexter_nb.notebook._arguments import check_count, check_seconds
+from contexter_nb.policies import APICache, APIKeyAuthHandler, APIMonitor
+from contexter_nb.retrieval import EmbeddingCache, in_thread
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_GRAPHQL_CLIENTS = 20
+_CLOSED = "This session is closed; open a new one with contexter_nb.connect()."
+
+
+class APIVerbs:
+    """The part of a session's verbs that shows what the API core did.
+
+    Parameters
+    ----------
+    monitor : APIMonitor
+        Told by every client of the process.
+    answers : APICache
+        Answers of remote services, kept between kernels.
+    cache : EmbeddingCache
+    """
+
+    def __init__(
+        self, *, monitor: APIMonitor, answers: APICache, cache: EmbeddingCache
+    ) -> None:
+        self.monitor = monitor
+        self.answers = answers
+        self.cache = cache
+        self.closed = False
+        self._forgotten: list[GraphQLClient] = []
+        self._graphql: dict[tuple[str, Secret | None], GraphQLClient] = {}
+
+    def _open(self) -> None:
+        if self.closed:
+            raise SessionClosedError(_CLOSED)
+
+    async def requests(
+        self, limit: int = 100, service: str | None = None
+    ) -> pd.DataFrame:
+        """Show the latest calls of remote services, of this kernel.
+
+        Parameters
+        ----------
+        limit : int, default 100
+            Rows at most; the last 1,000 calls are kept.
+        service : str, optional
+            Only this one's.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per call, the latest first: when, what, outcome, attempts, where the
+            time went (ms), bytes, tokens, usd; ``trace`` has each attempt.
+            `contexter_nb.frames.describe` lists the columns.
+
+        Raises
+        ------
+        InvalidArgumentError
+            `limit` is no number from 1.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     nb.requests(service="nobody").shape[0]
+        0
+        """
+        self._open()
+        calls = self.monitor.requests(check_count("limit", limit), service=service)
+        return make_frame("requests", [request_record(each) for each in calls])
+
+    async def metrics(
+        self, window_seconds: float | None = None, service: str | None = None
+    ) -> pd.DataFrame:
+        """Show counts, times, waits and costs of each operation of each service.
+
+        Parameters
+        ----------
+        window_seconds : float, optional
+            Of the last seconds, at most 3,600; by default all since the kernel began.
+        service : str, optional
+            Only this one's.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per service and operation: calls, errors, retries, percentiles (ms),
+            waits (s), tokens, usd, and what the cache saved.
+
+        Raises
+        ------
+        InvalidArgumentError
+            `window_seconds` is out of its range.
+        """
+        self._open()
+        window = None
+        if window_seconds is not None:
+            window = check_seconds("window_seconds", window_seconds, 3600.0)
+        found = self.monitor.get_metrics(window_seconds=window, service=service)
+        return make_frame("metrics", [metrics_record(each) for each in found])
+
+    async def alerts(self) -> pd.DataFrame:
+        """Show what deserves attention, and what did.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per alert, open ones first: service, kind, state, value, threshold,
+            message, opened_at, closed_at.
+        """
+        self._open()
+        found = sorted(
+            self.monitor.alerts(),
+            key=lambda each: (each.closed_at is None, each.opened_at),
+            reverse=True,
+        )
+        return make_frame("alerts", [alert_record(each) for each in found])
+
+    async def limits(self) -> pd.DataFrame:
+        """Show how the rate limits and the circuit breakers stand now.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per limited dimension and per breaker of every open client.
+        """
+        self._open()
+        return make_frame("limits", list(limit_records(open_clients())))
+
+    async def cache_stats(self) -> pd.DataFrame:
+        """Show what the caches hold, how often they helped, and what that saved.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per tier of the cache of answers, then one for the embeddings on
+            disk; hit rates with their denominators. Counts are of this session, sizes
+            of all kernels that share the home.
+        """
+        self._open()
+        caches = {id(self.answers): ("answers", self.answers)}
+        for client in open_clients():
+            if client.cache is not None:
+                caches.setdefault(id(client.cache), (client.service, client.cache))
+        rows = [
+            tier_record(name, tier)
+            for name, cache in caches.values()
+            for tier in await cache.measure()
+        ]
+        counts = await in_thread(self.cache.counts)
+        rows.append(
+            {
+                "cache": "embeddings",
+                "tier": "disk",
+                "lookups": counts.lookups,
+                "hits": counts.hits,
+                "misses": counts.lookups - counts.hits,
+                "hit_rate": counts.hits / counts.lookups if counts.lookups else None,
+                "stale": 0,
+                "expired": 0,
+                "coalesced": 0,
+                "evictions": counts.evictions,
+                "errors": 0,
+                "entries": counts.entries,
+                "stored_bytes": counts.stored_bytes,
+                "budget_bytes": counts.budget_bytes,
+                "saved_seconds": 0.0,
+                "saved_tokens": counts.saved_tokens,
+                "saved_usd": 0.0,
+            }
+        )
+        return make_frame("cache_stats", rows)
+
+    async def graphql(
+        self,
+        url: str,
+        query: str,
+        variables: Mapping[str, Any] | None = None,
+        path: str | None = None,
+        *,
+        api_key: str | Secret | None = None,
+        max_pages: int = 100,
+        cache_seconds: float | None = None,
+    ) -> pd.DataFrame:
+        """Ask any GraphQL service; the pages of a connection are followed.
+
+        Parameters
+        ----------
+        url : str
+            Of the service's endpoint.
+        query : str
+            GraphQL source. To have pages followed, declare ``$after: String``, pass it
+            to the connection, and ask for ``pageInfo { hasNextPage endCursor }``.
+        variables : mapping, optional
+        path : str, optional
+            Where the rows stand in the answer, ``"repository.issues"``; by default the
+            only list there is, or the whole answer as one row.
+        api_key : str or Secret, optional
+            Sent as ``Authorization: Bearer``.
+        max_pages : int, default 100
+            Where to stop; ``attrs["complete"]`` says whether there was more.
+        cache_seconds : float, optional
+            How long pages may be taken from the cache.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per node in the service's order, a column per field, nested ones by
+            dotted paths; ``error`` (str) is missing where a node came whole. ``attrs``
+            has pages, complete, errors (what concerns no single row) and, where a later
+            page failed, ``failure``.
+
+        Raises
+        ------
+        InvalidArgumentError
+            The URL, the query or the path cannot be used.
+        GraphQLError
+            The service answered the first page with errors and no data.
+        APIIntegrationError
+            The first page could not be had.
+        """
+        self._open()
+        pages_at_most = check_count("max_pages", max_pages)
+        if cache_seconds is not None:
+            cache_seconds = check_seconds("cache_seconds", cache_seconds, 30 * 86400.0)
+        client = self._graphql_client(url, api_key)
+        nodes: list[Any] = []
+        said: list[str | None] = []
+        attrs: dict[str, Any] = {"url": client.client.base_url, "pages": 0}
+        attrs |= {"complete": False, "errors": ()}
+        try:
+            async for page in client.paginate(
+                query,
+                variables,
+                path=path,
+                max_pages=pages_at_most,
+                cache_ttl_seconds=cache_seconds,
+            ):
+                nodes += page.nodes
+                said += [page.node_errors.get(at) for at in range(len(page.nodes))]
+                attrs["pages"] = page.number
+                attrs["complete"] = not page.has_next
+                attrs["errors"] += page.unplaced_errors
+        except APIIntegrationError as exc:
+            if not attrs["pages"]:
+                raise
+            attrs["failure"] = f"{type(exc).__name__}: {exc}"
+        return nodes_frame(nodes, said, attrs)
+
+    def _graphql_client(self, url: str, api_key: str | Secret | None) -> GraphQLClient:
+        """Return the client of a service and an account, made at the first use."""
+        key = Secret.of(api_key) if api_key is not None else None
+        found = self._graphql.pop((url, key), None) or GraphQLClient(
+            url,
+            auth=APIKeyAuthHandler(key) if key is not None else None,
+            cache=self.answers,
+            monitor=self.monitor,
+        )
+        self._graphql[url, key] = found
+        while len(self._graphql) > MAX_GRAPHQL_CLIENTS:
+            self._forgotten.append(self._graphql.pop(next(iter(self._graphql))))
+        return found
+
+    async def _close_clients(self) -> None:
+        """Close what this session opened; caches and monitor may have other users."""
+        for client in (*self._graphql.values(), *self._forgotten):
+            await client.close()
+        await self.answers.close()
