@@ -13,6 +13,7 @@ from contexter_nb.clients._health import HealthCheck
 from contexter_nb.clients._open_clients import open_clients
 from contexter_nb.clients._pipeline import Knowledge
 from contexter_nb.clients._presets import MonitoredAPIClient, RateLimitingAPIClient
+from contexter_nb.clients._versioned import VersionedAPIClient
 
 __all__ = [
     "APIClient",
@@ -25,4 +26,5 @@ __all__ = [
     "MonitoredAPIClient",
     "open_clients",
     "RateLimitingAPIClient",
+    "VersionedAPIClient",
 ]

@@ -31,6 +31,12 @@ VERBS: dict[str, tuple[Any, ...]] = {
     "contents": (),
     "remove": ("textwrap",),
     "optimize": (),
+    "graphql": ("http://127.0.0.1:9/graphql", "{ a }"),
+    "requests": (),
+    "metrics": (),
+    "alerts": (),
+    "limits": (),
+    "cache_stats": (),
 }
 
 
@@ -63,7 +69,7 @@ def test_closing_twice_is_as_closing_once(session: Any) -> None:
     session.index(fruit())
     session.search("apple")
     first, second = session.close(), session.close()
-    assert first["mode"].tolist() == ["closed"] * 3
+    assert first["mode"].tolist() == ["closed"] * 4
     assert not first["healthy"].any()
     pd.testing.assert_frame_equal(first, second)
 

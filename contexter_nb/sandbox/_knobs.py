@@ -1,0 +1,138 @@
+"""What a service of the sandbox is told to do wrong."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from contexter_nb.core import InvalidArgumentError, did_you_mean
+
+_MAX_SECONDS = 3_600.0
+_RATES = ("error_rate", "reset_rate")
+_DURATIONS = ("latency_seconds", "jitter_seconds")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knobs:
+    """How a service behaves; the defaults are those of one that never fails.
+
+    Attributes
+    ----------
+    latency_seconds : float
+        Before every answer, 0 to 3600.
+    jitter_seconds : float
+        Up to so much more, drawn evenly, 0 to 3600.
+    requests_per_minute : float or None
+        Above it, 429 with an honest Retry-After in whole seconds: a request sent so
+        much later passes, unless another was first. None for no limit.
+    burst : int or None
+        How many of them may come at once after a rest; None for a whole minute's.
+    error_rate : float
+        Share of the requests that get 503, 0 to 1.
+    reset_rate : float
+        Share of the requests whose connection is broken off unanswered, 0 to 1.
+    outage : bool
+        Every request gets 503.
+    seed : int
+        Of the chance behind jitter, errors and resets: the same seed and the same
+        order of requests give the same faults.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A value is out of its range or of another type.
+
+    Examples
+    --------
+    >>> Knobs(error_rate=0.2).with_(outage=True)
+    Knobs(error_rate=0.2, outage=True)
+    """
+
+    latency_seconds: float = 0.0
+    jitter_seconds: float = 0.0
+    requests_per_minute: float | None = None
+    burst: int | None = None
+    error_rate: float = 0.0
+    reset_rate: float = 0.0
+    outage: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in _RATES:
+            _check_number(name, getattr(self, name), 0.0, 1.0, "a share from 0 to 1")
+        for name in _DURATIONS:
+            value = getattr(self, name)
+            _check_number(name, value, 0.0, _MAX_SECONDS, "seconds from 0 to 3600")
+        limit = self.requests_per_minute
+        if limit is not None and not (_is_number(limit) and 0 < limit < math.inf):
+            raise InvalidArgumentError(
+                f"requests_per_minute is {limit!r}; give a number above 0, or None "
+                "for no limit."
+            )
+        if self.burst is not None and not (_is_whole(self.burst) and self.burst >= 1):
+            raise InvalidArgumentError(
+                f"burst is {self.burst!r}; give a whole number from 1 on, or None "
+                "for a minute's requests."
+            )
+        if not isinstance(self.outage, bool):
+            raise InvalidArgumentError(
+                f"outage is {self.outage!r}; give True or False."
+            )
+        if not _is_whole(self.seed):
+            raise InvalidArgumentError(f"seed is {self.seed!r}; give a whole number.")
+
+    def with_(self, **changes: Any) -> Knobs:
+        """Return the knobs with some of them turned.
+
+        Parameters
+        ----------
+        **changes
+            Values by the names of the attributes.
+
+        Returns
+        -------
+        Knobs
+
+        Raises
+        ------
+        InvalidArgumentError
+            No knob has that name, or a value is none for it.
+        """
+        known = [each.name for each in fields(self)]
+        for name in changes:
+            if name not in known:
+                raise InvalidArgumentError(
+                    f"There is no knob {name!r}.{did_you_mean(name, known)} "
+                    f"The knobs are {', '.join(known)}."
+                )
+        return replace(self, **changes)
+
+    def turned(self) -> dict[str, Any]:
+        """Return the values that are not the defaults, by name."""
+        return {
+            each.name: getattr(self, each.name)
+            for each in fields(self)
+            if getattr(self, each.name) != each.default
+        }
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.turned().items())
+        return f"Knobs({shown})"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_number(
+    name: str, value: object, low: float, high: float, wanted: str
+) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise InvalidArgumentError(f"{name} is {value!r}; give {wanted}.")
+    if not low <= value <= high:
+        raise InvalidArgumentError(f"{name} is {value!r}; give {wanted}.")
