@@ -47,6 +47,7 @@ class Call:
     decodes: bool = True
     attempts: list[Attempt] = field(default_factory=list)
     tier: Tier | None = None
+    cache_asked: bool = False
     coalesced: bool = False
     stale: bool = False
     reauthorized: bool = False
@@ -67,6 +68,7 @@ class Call:
         return Trace(
             attempts=tuple(self.attempts),
             cache_tier=self.tier,
+            cache_asked=self.cache_asked,
             coalesced=self.coalesced,
             stale=self.stale,
             reauthorized=self.reauthorized,

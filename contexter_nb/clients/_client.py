@@ -309,9 +309,9 @@ class APIClient:
                 if isinstance(monitor, APIMonitor)
                 else ()
             ),
-            limiter=self.limiter.get_status() if self.limiter else None,
-            breakers=self._breakers.statuses(now) if self._breakers else (),
-            cache=self.cache.stats() if self.cache else (),
+            limiter=self.limiter.get_status() if self.limiter is not None else None,
+            breakers=self._breakers.statuses(now) if self._breakers is not None else (),
+            cache=self.cache.stats() if self.cache is not None else (),
             in_use=bulkhead.in_use,
             waiting=bulkhead.waiting,
         )
@@ -475,6 +475,8 @@ class APIClient:
         key = key_of(
             self.service, call.request, call.wire, self._account, self._version
         )
+
+        call.cache_asked = True
 
         async def fetch() -> Entry:
             return await self._fetched(call, cache, key, ttl)

@@ -52,6 +52,9 @@ from contexter_nb.policies import (
 )
 
 MAX_REDIRECTS = 5
+# A service that is silent for so long is sick, also where a call had less patience
+# than a whole attempt may take.
+SILENCE_SECONDS = 5.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -163,7 +166,11 @@ class Pipeline:
             )
 
     async def _admitted(self, call: Call, waited: _Waited) -> WireResponse:
-        breaker = self.breakers.get(self.service, call.host) if self.breakers else None
+        breaker = (
+            self.breakers.get(self.service, call.host)
+            if self.breakers is not None
+            else None
+        )
         if breaker is not None:
             self._refuse_while_open(call, breaker.peek(self.clock.now()))
         grant = await self._granted(call, waited)
@@ -185,6 +192,10 @@ class Pipeline:
                     raise
                 finally:
                     outcome = breaker_outcome(error)
+                    if isinstance(error, DeadlineExceededError) and (
+                        waited.network >= SILENCE_SECONDS
+                    ):
+                        outcome = "failed"
                     breaker.report(permit, outcome, self.clock.now())
             finally:
                 self.bulkhead.release()

@@ -15,10 +15,20 @@ BreakerState = Literal["closed", "open", "half_open"]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a call was charged: tokens, and US dollars."""
+    """What a call was charged.
+
+    Attributes
+    ----------
+    tokens : int
+    usd : float
+        US dollars, by the price table; free tiers are not taken off.
+    model : str
+        By whose price; empty where there is none.
+    """
 
     tokens: int = 0
     usd: float = 0.0
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

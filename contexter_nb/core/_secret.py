@@ -76,11 +76,13 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         if not isinstance(value, str) or not value.strip():
+            del value  # rich tracebacks show variables
             raise InvalidArgumentError(
                 "A key is no text or empty; give the key itself."
             )
         stripped = value.strip()
         if any(not "!" <= character <= "~" for character in stripped):
+            del value, stripped
             raise InvalidArgumentError(
                 "A key holds a blank, a control character or a letter outside ASCII; "
                 "copy it again."

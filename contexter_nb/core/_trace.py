@@ -54,6 +54,8 @@ class Trace:
         In order; empty where the cache answered.
     cache_tier : str or None
         ``memory``, ``disk`` or ``redis`` where a cache answered.
+    cache_asked : bool
+        Whether a cache was looked into.
     coalesced : bool
         Whether another call for the same was under way and its answer was taken.
     stale : bool
@@ -66,6 +68,7 @@ class Trace:
 
     attempts: tuple[Attempt, ...] = ()
     cache_tier: Tier | None = None
+    cache_asked: bool = False
     coalesced: bool = False
     stale: bool = False
     reauthorized: bool = False

@@ -193,7 +193,10 @@ def _target(headers: Headers) -> str:
 
 def _kept(headers: Headers) -> dict[str, str]:
     """Return the first header fields, scrubbed, each of bounded length."""
-    shown = list(headers.shown().items())[:KEPT_HEADERS]
+    fields = headers.shown().items()
+    # Retrying reads it, however many fields come before it.
+    first = [each for each in fields if each[0] == "x-should-retry"]
+    shown = (first + list(fields))[:KEPT_HEADERS]
     kept = {excerpt(name, 100): excerpt(value, DETAIL_CHARS) for name, value in shown}
     if "location" in kept:
         kept["location"] = _target(headers)

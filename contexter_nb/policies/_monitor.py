@@ -161,7 +161,7 @@ class APIMonitor:
         tally.add(call)
         if call.trace.attempts:
             self._durations.add(call)
-        if call.trace.cache_tier is not None:
+        if call.trace.cache_tier is not None or call.trace.cache_asked:
             self._note_cached(call)
         self._requests.append(call)
 
@@ -176,7 +176,7 @@ class APIMonitor:
 
     def _note_cached(self, call: CallRecord) -> None:
         # Most calls go past no cache at all: only an operation of which the cache has
-        # ever answered one can miss it.
+        # ever been asked for can miss it.
         pair = call.service, call.operation
         if pair not in self._cached:
             self._cached.add(self._book.admit(call)[:2])

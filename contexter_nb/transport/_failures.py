@@ -17,6 +17,7 @@ from contexter_nb.core import (
     scrub,
     without_frames,
 )
+from contexter_nb.transport._unpack import UnpackError
 
 
 def place(url: str) -> str:
@@ -66,7 +67,7 @@ def failure(library: Any, error: BaseException, url: str) -> APIIntegrationError
         return ConnectionFailedError(
             f"No connection to {where} ({reason}); check the address and the network."
         )
-    if isinstance(error, library.DecodingError):
+    if isinstance(error, (library.DecodingError, UnpackError)):
         return DecodingError(
             f"The answer of {where} cannot be unpacked ({reason}); the service or a "
             "proxy is at fault."

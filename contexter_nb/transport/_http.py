@@ -21,11 +21,11 @@ from contexter_nb.core import (
 )
 from contexter_nb.transport._failures import place, raise_failure
 from contexter_nb.transport._library import (
-    accepted_encodings,
     http_library,
     shared_ssl_context,
 )
 from contexter_nb.transport._proxies import Proxies
+from contexter_nb.transport._unpack import ACCEPTED, Unpacker
 
 KEEP_ALIVE_SECONDS = 30.0
 URLS_KEPT = 256
@@ -92,7 +92,6 @@ class HTTPTransport:
             max_keepalive_connections=max_connections,
             keepalive_expiry=KEEP_ALIVE_SECONDS,
         )
-        self._encodings = accepted_encodings(self._http)
         self._url = functools.lru_cache(maxsize=URLS_KEPT)(self._http.URL)
         self._lock = threading.Lock()
         # A pool for each loop, and in it one for each proxy.
@@ -151,7 +150,7 @@ class HTTPTransport:
         timeouts: Timeouts | None,
         max_bytes: int,
     ) -> WireResponse:
-        fields = {"accept-encoding": self._encodings, **request.headers}
+        fields = {"accept-encoding": ACCEPTED, **request.headers}
         answer = await pool.handle_async_request(
             self._http.Request(
                 request.method,
@@ -241,14 +240,18 @@ async def _read(answer: Any, max_bytes: int, url: str) -> bytes:
     declared = answer.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > max_bytes:
         raise _too_large(url, max_bytes)
-    packed = "content-encoding" in answer.headers
+    encoding = answer.headers.get("content-encoding", "identity")
+    unpacker = None if encoding.lower() == "identity" else Unpacker(encoding)
     pieces: list[bytes] = []
     length = 0
-    async for piece in answer.aiter_bytes() if packed else answer.stream:
-        length += len(piece)
-        if length > max_bytes:
-            raise _too_large(url, max_bytes)
-        pieces.append(piece)
+    async for raw in answer.stream:
+        for piece in (raw,) if unpacker is None else unpacker.feed(raw):
+            length += len(piece)
+            if length > max_bytes:
+                raise _too_large(url, max_bytes)
+            pieces.append(piece)
+    if unpacker is not None:
+        pieces.append(unpacker.end())
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 

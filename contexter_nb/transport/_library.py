@@ -58,8 +58,3 @@ def shared_ssl_context(library: Any) -> ssl.SSLContext:
         if found is None:
             found = _contexts[library.__name__] = library.create_ssl_context()
         return found
-
-
-def accepted_encodings(library: Any) -> str:
-    """Return which packings of a body this library can undo here."""
-    return str(library.AsyncClient(verify=False).headers["accept-encoding"])

@@ -1,8 +1,8 @@
 """What the policies add to a request, against the bare HTTP library on loopback.
 
 The service runs in a process of its own and answers a small JSON. Bare: one
-``AsyncClient`` and ``.json()``. Ours: `APIClient` with monitor, deadline, retry,
-breaker, a limiter of two dimensions and the bulkhead.
+``AsyncClient`` with the library's own limits and ``.json()``. Ours: `APIClient` with
+monitor, deadline, retry, breaker, a limiter of two dimensions and the bulkhead.
 """
 
 from __future__ import annotations
@@ -85,7 +85,6 @@ def rows(folder: Path) -> Iterator[str]:
 async def _compared(name: str, url: str, concurrent: int) -> tuple[float, float]:
     """Return seconds per request, bare and with policies, in alternating rounds."""
     library: Any = import_module(name)
-    limits = library.Limits(max_connections=16, max_keepalive_connections=16)
     limiter = TokenBucketRateLimiter(
         RateLimitConfig(
             requests_per_minute=6e8,
@@ -102,7 +101,7 @@ async def _compared(name: str, url: str, concurrent: int) -> tuple[float, float]
         transport=HTTPTransport(library=library),
     )
     request = APIRequest(endpoint="/answer", cost={"tokens": 10})
-    async with library.AsyncClient(limits=limits, timeout=30) as bare:
+    async with library.AsyncClient(timeout=30) as bare:
 
         async def once_bare() -> Any:
             return (await bare.get(f"{url}/answer")).json()
