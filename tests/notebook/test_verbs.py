@@ -103,7 +103,7 @@ def test_an_empty_home_shows_that_nothing_is_indexed(session: Any) -> None:
 
 
 def test_status_names_what_answers(reader: Any) -> None:
-    """Embedder, index and both caches are embedded, healthy and have answered in time."""
+    """Embedder, index and both caches are embedded, healthy and answer in time."""
     frame = reader.status()
     assert frame["service"].tolist() == ["embedder", "index", "cache", "answers"]
     assert frame["healthy"].all()

