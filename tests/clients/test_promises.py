@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,25 @@ libraries = pytest.mark.parametrize("library", ["httpx", "httpx2"])
 def client_of(url: str, library: str = "httpx", **options: Any) -> APIClient:
     """Return a client with a monitor of its own."""
     options.setdefault("monitor", APIMonitor())
-    return APIClient("demo", url, transport=HTTPTransport(library=library), **options)
+    transport = HTTPTransport(library=library)
+    _transports.append(transport)
+    return APIClient("demo", url, transport=transport, **options)
+
+
+_transports: list[HTTPTransport] = []
+
+
+def run_to_its_end(main: Coroutine[Any, Any, None]) -> None:
+    """Run a test and close the connections that it opened."""
+
+    async def closing() -> None:
+        try:
+            await main
+        finally:
+            while _transports:
+                await _transports.pop().aclose()
+
+    run_really(closing())
 
 
 @libraries
@@ -72,7 +90,7 @@ def test_fifty_misses_on_one_key_make_one_request(library: str) -> None:
             assert (again.trace.cache_tier, again.cached) == ("memory", True)
             assert len(server.requests) == 1
 
-    run_really(main())
+    run_to_its_end(main())
 
 
 def test_a_cancelled_leader_does_not_kill_its_followers() -> None:
@@ -95,7 +113,7 @@ def test_a_cancelled_leader_does_not_kill_its_followers() -> None:
             assert [each.data for each in await asyncio.gather(*followers)] == [1] * 5
             assert len(server.requests) == 1
 
-    run_really(main())
+    run_to_its_end(main())
 
 
 def test_the_last_one_who_gives_up_ends_the_request_on_the_wire() -> None:
@@ -112,7 +130,7 @@ def test_the_last_one_who_gives_up_ends_the_request_on_the_wire() -> None:
                 await asked
             await server.wait_disconnect()
 
-    run_really(main())
+    run_to_its_end(main())
 
 
 def whoami(seen: Seen) -> Any:
@@ -141,7 +159,7 @@ def test_an_answer_to_one_account_never_reaches_another(tmp_path: Path) -> None:
             assert (await bob.execute_request(shared)).cached
         await cache.close()
 
-    run_really(main())
+    run_to_its_end(main())
 
 
 def test_half_open_lets_one_of_fifty_through() -> None:
@@ -149,7 +167,7 @@ def test_half_open_lets_one_of_fifty_through() -> None:
 
     async def main() -> None:
         plan = [Status(500)] * 10 + [Held(Ok(1))]
-        async with fault_server(*plan, default=Ok(2)) as server:
+        async with fault_server(*plan, Ok(2)) as server:
             client = client_of(
                 server.url,
                 retry=ONCE,
@@ -173,7 +191,7 @@ def test_half_open_lets_one_of_fifty_through() -> None:
             assert (await next(iter(waiting))).data == 1
             assert (await client.execute_request(request)).data == 2
 
-    run_really(main())
+    run_to_its_end(main())
 
 
 def test_a_probe_that_is_cancelled_does_no_harm() -> None:
@@ -199,12 +217,12 @@ def test_a_probe_that_is_cancelled_does_no_harm() -> None:
                 await probe
             assert (await client.execute_request(request)).data == 2
 
-    run_really(main())
+    run_to_its_end(main())
 
 
 @libraries
 def test_a_mutation_is_sent_once_and_a_reading_post_again(library: str) -> None:
-    """After a lost connection a POST is repeated only where that is declared harmless."""
+    """After a lost connection a POST is repeated only where that does no harm."""
 
     async def main() -> None:
         async with fault_server(ResetInBody(), ResetInBody(), Ok(1)) as server:
@@ -219,7 +237,7 @@ def test_a_mutation_is_sent_once_and_a_reading_post_again(library: str) -> None:
             assert (await client.execute_request(reading)).data == 1
             assert len(server.requests) == 3
 
-    run_really(main())
+    run_to_its_end(main())
 
 
 def test_an_answer_past_its_time_is_better_than_none(tmp_path: Path) -> None:
@@ -227,7 +245,7 @@ def test_an_answer_past_its_time_is_better_than_none(tmp_path: Path) -> None:
 
     async def main() -> None:
         cache = APICache(path=tmp_path / "answers.sqlite")
-        async with fault_server(Ok("old"), default=Status(503)) as server:
+        async with fault_server(Ok("old"), Status(503)) as server:
             client = client_of(server.url, retry=QUICK, cache=cache)
             request = APIRequest(endpoint="/x", cache_ttl_seconds=0.02)
             assert (await client.execute_request(request)).data == "old"
@@ -238,7 +256,7 @@ def test_an_answer_past_its_time_is_better_than_none(tmp_path: Path) -> None:
                 await client.execute_request(request.with_(endpoint="/y"))
         await cache.close()
 
-    run_really(main())
+    run_to_its_end(main())
 
 
 def test_what_is_not_there_is_remembered_for_a_while() -> None:
@@ -253,7 +271,7 @@ def test_what_is_not_there_is_remembered_for_a_while() -> None:
                     await client.execute_request(request)
             assert len(server.requests) == 1
 
-    run_really(main())
+    run_to_its_end(main())
 
 
 def token_endpoint(tokens: list[str]) -> Callable[[Seen], Any]:
@@ -302,7 +320,7 @@ def test_fifty_cold_calls_fetch_one_token_and_a_revoked_one_is_renewed_once(
             assert await fifty() == [1] * 50
             assert tokens == ["token-0", "token-1"]
 
-    run_really(main())
+    run_to_its_end(main())
 
 
 def test_a_429_makes_everybody_wait() -> None:
@@ -310,7 +328,7 @@ def test_a_429_makes_everybody_wait() -> None:
 
     async def main() -> None:
         async with fault_server(
-            Status(429, headers=(("Retry-After", "0.3"),)), default=Ok(1)
+            Status(429, headers=(("Retry-After", "0.3"),)), Ok(1)
         ) as server:
             limiter = TokenBucketRateLimiter(
                 RateLimitConfig(requests_per_minute=60_000, burst_size=100)
@@ -319,10 +337,10 @@ def test_a_429_makes_everybody_wait() -> None:
             request = APIRequest(endpoint="/x")
             first = asyncio.create_task(client.execute_request(request))
             await server.wait_requests(1)
-            while not limiter.get_status().paused_seconds:
+            while not limiter.get_status().paused_seconds:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
             second = await client.execute_request(request)
             assert second.trace.limiter_wait_seconds > 0.15
             assert (await first).trace.retries == 1
 
-    run_really(main())
+    run_to_its_end(main())
