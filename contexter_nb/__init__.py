@@ -5,11 +5,10 @@
 ...     report = nb.index("textwrap")
 ...     hits = nb.search("shorten a text to a width")
 
-Rooms, each a package of its own: `core` (values and errors), `policies` (retries,
-limits, caches, metrics), `transport` (HTTP), `clients` (remote services), `retrieval`
-(sources, chunks, embedders, index), `frames` (columns of every answer), `bridge` (sync
-over async), `notebook` (the session) and `sandbox` (services to practise on). Importing
-this module is light: pandas, the engine and the model load on first use.
+Rooms, each a package of its own: `core` (values and errors), `retrieval` (sources,
+chunks, embedders, index), `frames` (columns of every answer), `bridge` (sync over
+async) and `notebook` (the session). Importing this module is light: pandas, the engine
+and the model load on first use.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from contexter_nb import sandbox
     from contexter_nb.bridge import run, sync
     from contexter_nb.core import ContexterError
     from contexter_nb.notebook import (
@@ -47,7 +45,6 @@ __all__ = [
     "ContexterError",
     "load_ipython_extension",
     "run",
-    "sandbox",
     "Session",
     "sync",
 ]
@@ -59,8 +56,6 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("contexter_nb")
-    if name == "sandbox":  # a room that is also a verb
-        return import_module(f"{__name__}.{name}")
     room = _ROOM_OF.get(name)
     if room is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,11 +51,9 @@ from contexter_nb.retrieval import (
     IndexingTools,
     IndexReport,
     Problem,
-    ServerIndex,
     StaticEmbedder,
     Vectors,
     Where,
-    ask,
     chunk_document,
     embed_cached,
     in_thread,
@@ -85,7 +84,7 @@ class Verbs(APIVerbs):
         self,
         *,
         home: Path,
-        index: EmbeddedIndex | ServerIndex,
+        index: EmbeddedIndex,
         embedder: Embedder,
         cache: EmbeddingCache,
         answers: APICache,
@@ -150,10 +149,10 @@ class Verbs(APIVerbs):
         return f"{identity}, {self.embedder.dimension} dimensions"
 
     async def _probe_index(self) -> str:
-        catalog = await ask(self.index_store.catalog)
+        catalog = await in_thread(self.index_store.catalog)
         if catalog is None or not catalog.libraries:
             return f'empty, in {shown(self.home)}; begin with nb.index("pandas")'
-        catalog.check(self.embedder, self.index_store.place)
+        catalog.check(self.embedder, self.index_store.folder)
         detail = (
             f"{counted(catalog.chunks, 'passage')} of "
             f"{counted(len(catalog.libraries), 'library', 'libraries')}, "
@@ -211,7 +210,7 @@ class Verbs(APIVerbs):
         if query is not None and not isinstance(query, str):
             raise InvalidArgumentError(f"query is {type(query).__name__}; give a text.")
         found = await in_thread(inventory)
-        catalog = await ask(self.index_store.catalog)
+        catalog = await in_thread(self.index_store.catalog)
         indexed = catalog.libraries if catalog else {}
         wanted = (query or "").lower()
         rows = [
@@ -446,24 +445,24 @@ class Verbs(APIVerbs):
         _check_weights(weights)
         started = self.clock.now()
         if conditions:
-            check_libraries(conditions, await ask(self.index_store.catalog))
+            check_libraries(conditions, await in_thread(self.index_store.catalog))
         vector, tokens, usd = None, 0, 0.0
         if mode != "text":
             vector, tokens, usd = await self._embed_query(query)
         embedded = self.clock.now()
-        asked: dict[str, Any] = {
-            "mode": mode,
-            "limit": limit,
-            "conditions": conditions,
-            "exact": exact,
-            "weights": weights,
-        }
-        index = self.index_store
+        search = functools.partial(
+            self.index_store.search,
+            query,
+            vector,
+            mode=mode,
+            limit=limit,
+            conditions=conditions,
+            exact=exact,
+            weights=weights,
+        )
         # A change of threads would take a quarter of a small index's search.
-        if isinstance(index, EmbeddedIndex) and index.is_quick():
-            hits = index.search(query, vector, **asked)
-        else:
-            hits = await ask(index.search, query, vector, **asked)
+        quick = self.index_store.is_quick()
+        hits = search() if quick else await in_thread(search)
         found = self.clock.now()
         attrs = {
             "query": query,
@@ -525,8 +524,8 @@ class Verbs(APIVerbs):
         limit = check_limit(limit)
         conditions = parse_where(where)
         if conditions:
-            check_libraries(conditions, await ask(self.index_store.catalog))
-        hits = await ask(self.index_store.similar, chunk_id, limit, conditions)
+            check_libraries(conditions, await in_thread(self.index_store.catalog))
+        hits = await in_thread(self.index_store.similar, chunk_id, limit, conditions)
         attrs = {"similar_to": chunk_id, "limit": limit, "where": _plain_where(where)}
         return make_frame("search", hit_records(hits), attrs)
 
@@ -568,7 +567,7 @@ class Verbs(APIVerbs):
         query = check_query(query)
         conditions = parse_where(where)
         vector, _, _ = await self._embed_query(query)
-        answer = await ask(
+        answer = await in_thread(
             self.index_store.explain, query, vector, chunk_id, conditions
         )
         rows = [
@@ -686,7 +685,7 @@ class Verbs(APIVerbs):
         'current'
         """
         self._open()
-        catalog = await ask(self.index_store.catalog)
+        catalog = await in_thread(self.index_store.catalog)
         known = catalog.libraries if catalog else {}
         installed = await in_thread(installed_versions, list(known))
         rows = [
@@ -751,7 +750,7 @@ class Verbs(APIVerbs):
             raise InvalidArgumentError(
                 "The filter is empty; nb.remove(everything=True) empties the index."
             )
-        catalog = await ask(self.index_store.catalog)
+        catalog = await in_thread(self.index_store.catalog)
         check_libraries(conditions, catalog)
         if catalog is None or not catalog.libraries:
             return make_frame("remove", [])
@@ -759,34 +758,34 @@ class Verbs(APIVerbs):
         async with self.index_store.writing(
             "removing", self.clock, self.notify
         ) as writer:
-            await ask(writer.open)
-            found = await ask(writer.matching, conditions)
+            await in_thread(writer.open)
+            found = await in_thread(writer.matching, conditions)
             if not found:
                 return make_frame("remove", [])
-            await ask(writer.delete, [chunk_id for chunk_id, _ in found])
+            await in_thread(writer.delete, [chunk_id for chunk_id, _ in found])
             for library in sorted({library for _, library in found}):
                 old = writer.catalog.libraries[library]
-                left = await ask(writer.remaining, old)
+                left = await in_thread(writer.remaining, old)
                 if left.chunks:
                     writer.catalog = writer.catalog.with_library(left)
                 else:
                     writer.catalog = writer.catalog.without_library(library)
                 rows.append(removed_record(old, left.chunks))
-            await ask(writer.publish)
+            await in_thread(writer.publish)
         return make_frame("remove", rows)
 
     async def _remove_everything(self) -> pd.DataFrame:
         known: list[tuple[str, IndexedLibrary]] = []
         with contextlib.suppress(HomeError):  # a damaged index is emptied, too
-            catalog = await ask(self.index_store.catalog)
+            catalog = await in_thread(self.index_store.catalog)
             if catalog is None:
                 return make_frame("remove", [])
             known = sorted(catalog.libraries.items())
         async with self.index_store.writing(
             "emptying the index", self.clock, self.notify
         ) as writer:
-            await ask(writer.open_empty)
-            await ask(writer.publish)
+            await in_thread(writer.open_empty)
+            await in_thread(writer.publish)
         return make_frame("remove", [removed_record(each, 0) for _, each in known])
 
     async def optimize(self) -> pd.DataFrame:
@@ -817,7 +816,7 @@ class Verbs(APIVerbs):
         1
         """
         self._open()
-        catalog = await ask(self.index_store.catalog)
+        catalog = await in_thread(self.index_store.catalog)
         if catalog is None or not catalog.libraries:
             return make_frame(
                 "optimize",
@@ -830,20 +829,7 @@ class Verbs(APIVerbs):
                     }
                 ],
             )
-        catalog.check(self.embedder, self.index_store.place)
-        if isinstance(self.index_store, ServerIndex):
-            detail = "the server builds its approximate index by itself"
-            return make_frame(
-                "optimize",
-                [
-                    {
-                        "chunks": catalog.chunks,
-                        "optimized": False,
-                        "seconds": 0.0,
-                        "detail": detail,
-                    }
-                ],
-            )
+        catalog.check(self.embedder, self.index_store.folder)
         report = await optimize_index(self.index_store, self.clock, self.notify)
         done = "rebuilt and published" if report.optimized else "was optimal already"
         return make_frame(
@@ -867,7 +853,7 @@ class Verbs(APIVerbs):
             The columns of `status`, each service closed. A second call does nothing.
         """
         self.closed = True
-        await ask(self.index_store.close)
+        await in_thread(self.index_store.close)
         await in_thread(self.cache.close)
         await self._close_clients()
         rows = [

@@ -28,8 +28,14 @@ from contexter_nb.retrieval._fusion import (
     fold_repeats,
     reciprocal_rank_fusion,
 )
-from contexter_nb.retrieval._hits import Explanation, Hit, PartRank
-from contexter_nb.retrieval._index import MAX_LIMIT, MODES, EmbeddedIndex
+from contexter_nb.retrieval._index import (
+    MAX_LIMIT,
+    MODES,
+    EmbeddedIndex,
+    Explanation,
+    Hit,
+    PartRank,
+)
 from contexter_nb.retrieval._index_writer import IndexWriter
 from contexter_nb.retrieval._indexing import (
     CachedEmbeddings,
@@ -49,8 +55,7 @@ from contexter_nb.retrieval._inventory import (
     standard_modules,
 )
 from contexter_nb.retrieval._optimizing import OPTIMIZE_CHUNKS, optimize_index
-from contexter_nb.retrieval._server_index import ServerIndex
-from contexter_nb.retrieval._slices import ask, in_thread
+from contexter_nb.retrieval._slices import in_thread
 from contexter_nb.retrieval._sources import (
     MARKUP_BY_ENDING,
     FolderSource,
@@ -63,7 +68,6 @@ from contexter_nb.retrieval._term_match import TermMatcher
 from contexter_nb.retrieval._text import repair
 
 __all__ = [
-    "ask",
     "CachedEmbeddings",
     "Candidate",
     "Catalog",
@@ -110,7 +114,6 @@ __all__ = [
     "repair",
     "repaired",
     "RowsSource",
-    "ServerIndex",
     "Source",
     "STANDARD_LIBRARY",
     "standard_modules",

@@ -98,31 +98,26 @@ def points(
                 DENSE: vector.tolist(),
                 TEXT: model.embed_document(chunk.lexical_text),
             },
-            passage_payload(chunk, gist),
+            {
+                "library": chunk.library,
+                "document": chunk.document,
+                "version": chunk.version,
+                "source": chunk.source,
+                "title": chunk.title,
+                "aliases": list(chunk.aliases),
+                "kind": chunk.kind,
+                "section": chunk.section,
+                "text": chunk.text,
+                "url": chunk.url,
+                "tokens": chunk.token_count,
+                "prior": chunk.prior,
+                "terms": gist,
+                "lines": line_hashes(chunk.text),
+                "content_hash": chunk.content_hash,
+            },
         )
         for chunk, vector, gist in zip(chunks, vectors, terms, strict=True)
     ]
-
-
-def passage_payload(chunk: Chunk, gist: str) -> Payload:
-    """Return what is kept of a chunk beside its vectors."""
-    return {
-        "library": chunk.library,
-        "document": chunk.document,
-        "version": chunk.version,
-        "source": chunk.source,
-        "title": chunk.title,
-        "aliases": list(chunk.aliases),
-        "kind": chunk.kind,
-        "section": chunk.section,
-        "text": chunk.text,
-        "url": chunk.url,
-        "tokens": chunk.token_count,
-        "prior": chunk.prior,
-        "terms": gist,
-        "lines": line_hashes(chunk.text),
-        "content_hash": chunk.content_hash,
-    }
 
 
 def scroll(

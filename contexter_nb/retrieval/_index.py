@@ -16,6 +16,7 @@ from collections.abc import (
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import qdrant_edge as edge
 
 from contexter_nb.core import (
@@ -28,6 +29,7 @@ from contexter_nb.retrieval._catalog import Catalog
 from contexter_nb.retrieval._documents import (
     chunk_id_of,
     document_of,
+    is_lead,
     point_id,
 )
 from contexter_nb.retrieval._embedders import Embedder, Vectors
@@ -39,25 +41,96 @@ from contexter_nb.retrieval._engine import (
     bm25,
 )
 from contexter_nb.retrieval._filters import Condition, engine_filter
-from contexter_nb.retrieval._fusion import Candidate, fold_repeats
-from contexter_nb.retrieval._generations import Generations, Lease
-from contexter_nb.retrieval._hits import Explanation, Hit, part_rank
-from contexter_nb.retrieval._index_writer import IndexWriter
-from contexter_nb.retrieval._ranking import (
-    CHUNKS_A_DOCUMENT,
-    DEPTH,
-    TERMS,
-    by_document,
-    fused,
-    matched_words,
-    stems_of,
+from contexter_nb.retrieval._fusion import (
+    RRF_K,
+    Candidate,
+    fold_repeats,
+    reciprocal_rank_fusion,
 )
+from contexter_nb.retrieval._generations import Generations, Lease
+from contexter_nb.retrieval._index_writer import IndexWriter
+from contexter_nb.retrieval._synonyms import expansions
 from contexter_nb.retrieval._term_match import TermMatcher
 
+TERMS = "terms"
 MODES = ("hybrid", "dense", "text")
 MAX_LIMIT = 1_000
 # Up to here a search may run on the loop itself (a few ms at 50,000 passages).
 QUICK_CHUNKS = 100_000
+# Documents each part hands to the fusion, and chunks it is asked for to have as many.
+_DEPTH = 60
+_CHUNKS_A_DOCUMENT = 2
+# What each part counts in the fusion; set on the tuning half of the judged questions.
+PART_WEIGHTS = {"dense": 0.4, "text": 1.0, "terms": 1.0}
+# A document shows the passage it begins with where that scores this share of its best.
+_LEAD_SHARE = 0.8
+# What a synonym counts in the text part; a word of the query counts 1.
+_SYNONYM_WEIGHT = 0.7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """One answer of a search.
+
+    Attributes
+    ----------
+    score : float
+        Hybrid: the fused score; dense: cosine; text: BM25.
+    ranks : dict of str to int
+        The rank of its document in each part that found it, from 1.
+    folded : tuple of str
+        Titles of near duplicates that this hit stands for.
+    """
+
+    chunk_id: str
+    score: float
+    ranks: Mapping[str, int]
+    payload: Payload
+    folded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartRank:
+    """Where one chunk's document stands in one part of a search.
+
+    Attributes
+    ----------
+    part : str
+        ``dense``, ``text``, ``terms`` or ``hybrid``.
+    rank : int or None
+        From 1; None where the part did not find it.
+    score : float or None
+        The part's own, as in `Hit`; None where it has none.
+    found : int
+        How many documents the part ranked.
+    """
+
+    part: str
+    rank: int | None
+    score: float | None
+    found: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a chunk is found where it is.
+
+    Attributes
+    ----------
+    matched, missing : tuple of str
+        The query's words that the chunk has, and those it has not.
+    synonyms : tuple of str
+        Words for what the query asks that the chunk has.
+    filtered_out : bool
+        The filter excludes it.
+    """
+
+    parts: tuple[PartRank, ...]
+    payload: Payload
+    matched: tuple[str, ...]
+    missing: tuple[str, ...]
+    synonyms: tuple[str, ...]
+    filtered_out: bool
 
 
 @dataclass(slots=True)
@@ -102,11 +175,6 @@ class EmbeddedIndex:
     def folder(self) -> Path:
         """Return where the generations lie."""
         return self.generations.path
-
-    @property
-    def place(self) -> str:
-        """Return where it is, for messages."""
-        return str(self.folder)
 
     def catalog(self) -> Catalog | None:
         """Return what is indexed now, or None where nothing ever was.
@@ -167,7 +235,7 @@ class EmbeddedIndex:
             The index's files are damaged or cannot be opened.
         """
         with self._searching() as shard:
-            depth = max(DEPTH, 2 * limit)
+            depth = max(_DEPTH, 2 * limit)
             best, parts, scores = self._parts(
                 shard, query, vector, mode, conditions, exact, depth
             )
@@ -230,20 +298,31 @@ class EmbeddedIndex:
             edge.QueryRequest(
                 query=self._nearest(part, query, vector),
                 filter=condition,
-                limit=depth * CHUNKS_A_DOCUMENT,
+                limit=depth * _CHUNKS_A_DOCUMENT,
                 params=edge.SearchParams(exact=exact) if part == DENSE else None,
                 with_payload=False,
             )
             for part in wanted
         ]
         answers = shard.query_batch(edge.QueryBatchRequest(requests))
-        return by_document(
-            {
-                part: ((int(point.id), point.score) for point in answer)
-                for part, answer in zip(wanted, answers, strict=True)
-            },
-            depth,
-        )
+        best: dict[int, int] = {}
+        parts: dict[str, list[int]] = {}
+        scores: dict[str, dict[int, float]] = {}
+        for part, answer in zip(wanted, answers, strict=True):
+            found: dict[int, float] = {}
+            for point in answer:
+                number = int(point.id)
+                key = document_of(number)
+                if key not in found:
+                    if len(found) == depth:
+                        break
+                    found[key] = point.score
+                    best.setdefault(key, number)
+                elif is_lead(number) and point.score > _LEAD_SHARE * found[key]:
+                    best[key] = number
+            parts[part] = list(found)
+            scores[part] = found
+        return best, parts, scores
 
     def _nearest(self, part: str, query: str, vector: Vectors | None) -> edge.Query:
         if part == TEXT:
@@ -254,7 +333,14 @@ class EmbeddedIndex:
 
     def _sparse(self, query: str) -> edge.SparseVector:
         """Return the stems of the query and, at less weight, of its synonyms."""
-        weights = stems_of(query, self._bm25)
+        own = self._bm25.embed_query(query)
+        weights = dict(zip(own.indices, own.values, strict=True))
+        added: dict[int, float] = {}
+        for term, weight in expansions(query).items():
+            for stem in self._bm25.embed_query(term).indices:
+                if stem not in weights:
+                    added[stem] = max(_SYNONYM_WEIGHT * weight, added.get(stem, 0.0))
+        weights |= added
         return edge.SparseVector(list(weights), list(weights.values()))
 
     def _fuse(
@@ -267,7 +353,21 @@ class EmbeddedIndex:
     ) -> dict[int, Candidate]:
         """Add the terms part to `parts`; return all documents with fused scores."""
         known = _payloads(shard, best.values(), ["prior", "terms"])
-        return fused(query, best, parts, known, self._matcher, weights)
+        parts[TERMS] = self._by_terms(query, best, known)
+        found = reciprocal_rank_fusion(parts, {**PART_WEIGHTS, **weights}, RRF_K)
+        for key, candidate in found.items():
+            candidate.score *= known[best[key]]["prior"]
+        return found
+
+    def _by_terms(
+        self, query: str, best: Mapping[int, int], known: Mapping[int, Payload]
+    ) -> list[int]:
+        """Return the documents in the order of their gists' term by term match."""
+        keys = list(best)
+        scores = self._matcher.scores(
+            query, [known[best[key]]["terms"] for key in keys]
+        )
+        return [keys[at] for at in np.argsort(-scores, kind="stable") if scores[at] > 0]
 
     def similar(
         self, chunk_id: str, limit: int, conditions: Sequence[Condition] = ()
@@ -306,7 +406,7 @@ class EmbeddedIndex:
                 edge.QueryRequest(
                     query=edge.Query.Nearest(_dense(own), DENSE),
                     filter=engine_filter(conditions, without_ids=[point_id(chunk_id)]),
-                    limit=(limit + 20) * CHUNKS_A_DOCUMENT,
+                    limit=(limit + 20) * _CHUNKS_A_DOCUMENT,
                     with_payload=True,
                 )
             )
@@ -380,7 +480,7 @@ class EmbeddedIndex:
             best, parts, scores = self._parts(
                 shard, query, vector, "hybrid", conditions, True, everything
             )
-            shallow = {part: keys[:DEPTH] for part, keys in parts.items()}
+            shallow = {part: keys[:_DEPTH] for part, keys in parts.items()}
             # In the order of a search, so that ties end alike.
             near = dict.fromkeys(each for keys in shallow.values() for each in keys)
             if key in parts[DENSE]:
@@ -391,7 +491,7 @@ class EmbeddedIndex:
         parts["hybrid"] = sorted(found, key=lambda each: -found[each].score)
         scores["hybrid"] = {each: found[each].score for each in found}
         ranks = [
-            part_rank(part, keys, key, scores.get(part, {}))
+            _part_rank(part, keys, key, scores.get(part, {}))
             for part, keys in parts.items()
         ]
         matched, missing, synonyms = self._words(query, own)
@@ -447,8 +547,19 @@ class EmbeddedIndex:
         """Return the query's words that a chunk has, has not, and synonyms it has."""
         vector = record.vector
         sparse = vector.get(TEXT) if isinstance(vector, dict) else None
-        stems = sparse.indices if isinstance(sparse, edge.SparseVector) else ()
-        return matched_words(query, stems, self._bm25)
+        has = set(sparse.indices) if isinstance(sparse, edge.SparseVector) else set()
+        matched: list[str] = []
+        missing: list[str] = []
+        for word in dict.fromkeys(query.split()):
+            stems = self._bm25.embed_query(word).indices
+            if stems:
+                (matched if has.intersection(stems) else missing).append(word)
+        synonyms = [
+            term
+            for term in expansions(query)
+            if has.issuperset(self._bm25.embed_query(term).indices or [-1])
+        ]
+        return tuple(matched), tuple(missing), tuple(synonyms)
 
     @contextlib.contextmanager
     def _searching(self) -> Iterator[edge.EdgeShard]:
@@ -572,3 +683,10 @@ def _dense(record: edge.Record) -> list[float]:
     dense = vector[DENSE]
     assert isinstance(dense, list)
     return dense  # type: ignore[return-value]  # one dense vector, not a multivector
+
+
+def _part_rank(
+    part: str, keys: Sequence[int], key: int, scores: Mapping[int, float]
+) -> PartRank:
+    rank = keys.index(key) + 1 if key in keys else None
+    return PartRank(part=part, rank=rank, score=scores.get(key), found=len(keys))

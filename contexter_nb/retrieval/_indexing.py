@@ -29,8 +29,7 @@ from contexter_nb.retrieval._embedders import (
 from contexter_nb.retrieval._embedding_cache import EmbeddingCache
 from contexter_nb.retrieval._index import EmbeddedIndex
 from contexter_nb.retrieval._index_writer import IndexWriter
-from contexter_nb.retrieval._server_index import ServerIndex, ServerWriter
-from contexter_nb.retrieval._slices import ask, in_thread
+from contexter_nb.retrieval._slices import in_thread
 
 PUBLISH_SECONDS = 60.0
 _EMBED_TEXTS = 256
@@ -117,7 +116,7 @@ class IndexingTools:
         Seconds after which the part of a library that is stored is published.
     """
 
-    index: EmbeddedIndex | ServerIndex
+    index: EmbeddedIndex
     embedder: Embedder
     cache: EmbeddingCache
     clock: Clock
@@ -177,10 +176,10 @@ async def index_sources(
 
 async def _unchanged(source: Source, tools: IndexingTools) -> IndexReport | None:
     """Return a report where the source is indexed as it stands."""
-    catalog = await ask(tools.index.catalog)
+    catalog = await in_thread(tools.index.catalog)
     if catalog is None:
         return None
-    catalog.check(tools.embedder, tools.index.place)
+    catalog.check(tools.embedder, tools.index.folder)
     known = catalog.libraries.get(source.library)
     if known is None or not known.fingerprint:
         return None
@@ -199,7 +198,7 @@ class _LibraryJob:
     """Brings one library up to date."""
 
     def __init__(
-        self, source: Source, writer: IndexWriter | ServerWriter, tools: IndexingTools
+        self, source: Source, writer: IndexWriter, tools: IndexingTools
     ) -> None:
         self.source = source
         self.writer = writer
@@ -216,7 +215,7 @@ class _LibraryJob:
         """Collect, compare, embed, store, publish."""
         self._tell("collecting")
         # The models load while the child reads.
-        warming = asyncio.create_task(ask(self.writer.warm_up))
+        warming = asyncio.create_task(in_thread(self.writer.warm_up))
         try:
             collected = await self.source.collect()
         finally:
@@ -224,8 +223,8 @@ class _LibraryJob:
         await warming
         self.problems += collected.problems
         chunks = await self._chunks(collected.documents)
-        await ask(self.writer.open)
-        stored = await ask(self.writer.stored, self.source.library)
+        await in_thread(self.writer.open)
+        stored = await in_thread(self.writer.stored, self.source.library)
         new = [
             chunk
             for chunk in chunks
@@ -236,7 +235,7 @@ class _LibraryJob:
         if not collected.complete:
             removed = []
         stored_new = await self._store(new, len(collected.documents), collected)
-        await ask(self.writer.delete, removed)
+        await in_thread(self.writer.delete, removed)
         failed = {problem.title for problem in self.problems}
         kept = [each for each in stored if each in seen or not collected.complete]
         report = IndexReport(
@@ -299,13 +298,13 @@ class _LibraryJob:
                     f"{len(batch)} texts: {self.problems[-1].error}"
                 )
             if good:
-                await ask(self.writer.upsert, good, vectors)
+                await in_thread(self.writer.upsert, good, vectors)
                 made.update(chunk.chunk_id for chunk in good)
             self.done = start + len(batch)
             self._tell("embedding", documents, len(new))
             if self.tools.clock.now() - self.published > self.tools.publish_seconds:
                 await self._publish(collected, complete=False)
-                await ask(self.writer.open)
+                await in_thread(self.writer.open)
         return made
 
     async def _embed(self, batch: Sequence[Chunk]) -> tuple[list[Chunk], Vectors]:
@@ -342,14 +341,14 @@ class _LibraryJob:
             indexed_at=self.tools.clock.wall().isoformat(timespec="seconds"),
             fingerprint="",
         )
-        entry = await ask(self.writer.remaining, entry)
+        entry = await in_thread(self.writer.remaining, entry)
         if complete:
             entry = dataclasses.replace(entry, fingerprint=collected.fingerprint)
         if entry.chunks:
             self.writer.catalog = self.writer.catalog.with_library(entry)
         else:
             self.writer.catalog = self.writer.catalog.without_library(entry.library)
-        await ask(self.writer.publish)
+        await in_thread(self.writer.publish)
         self.published = self.tools.clock.now()
 
     def _problem(self, title: str, error: str) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 Given = ParamSpec("Given")
@@ -48,26 +47,3 @@ async def in_thread(
         if not future.cancelled():
             future.exception()
         raise
-
-
-async def ask(
-    method: Callable[Given, Answer | Awaitable[Answer]],
-    *args: Given.args,
-    **kwargs: Given.kwargs,
-) -> Answer:
-    """Call a method of an index, wherever that is.
-
-    A plain method, of an index in process, runs in a thread as by `in_thread`; a
-    coroutine method, of an index on a server, is awaited.
-
-    Parameters
-    ----------
-    method : callable
-        Bound.
-    *args, **kwargs
-        Passed on to it.
-    """
-    if inspect.iscoroutinefunction(method):
-        answer: Answer = await method(*args, **kwargs)
-        return answer
-    return await in_thread(method, *args, **kwargs)  # type: ignore[arg-type]
