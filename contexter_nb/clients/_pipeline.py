@@ -296,18 +296,10 @@ class Pipeline:
         """Send, and follow redirects that stay with the service."""
         for _ in range(MAX_REDIRECTS):
             answer = await send(request)
-            location = answer.headers.get("location")
-            if answer.status_code not in _REDIRECTS or location is None:
+            moved = _moved(request, answer, repeatable=call.repeatable)
+            if moved is None:
                 return answer
-            keeps_method = answer.status_code in (307, 308)
-            if request.method not in ("GET", "HEAD") and not (
-                keeps_method and call.repeatable
-            ):
-                return answer
-            target = redirected(request.url, location)
-            if target is None:
-                return answer
-            request = replace(request, url=target)
+            request = moved
         return answer
 
     async def _checked(
@@ -384,6 +376,20 @@ def deadline_passed(service: str, call: Call) -> DeadlineExceededError:
         operation=call.request.name,
         request_id=call.request_id,
     )
+
+
+def _moved(
+    request: WireRequest, answer: WireResponse, *, repeatable: bool
+) -> WireRequest | None:
+    """Return the request to send next, where an answer leads on in the same origin."""
+    location = answer.headers.get("location")
+    if answer.status_code not in _REDIRECTS or location is None:
+        return None
+    keeps_method = answer.status_code in (307, 308)
+    if request.method not in ("GET", "HEAD") and not (keeps_method and repeatable):
+        return None
+    target = redirected(request.url, location)
+    return None if target is None else replace(request, url=target)
 
 
 @dataclass(slots=True)

@@ -44,7 +44,7 @@ class Timeouts:
                 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class WireRequest:
     """One HTTP request, complete but for what authorization adds."""
 
@@ -62,6 +62,11 @@ class WireRequest:
             Set over those of the same name.
         """
         return replace(self, headers=self.headers.with_fields(fields))
+
+    def __repr__(self) -> str:
+        # A query may hold a key.
+        url = self.url.partition("?")[0]
+        return f"WireRequest({self.method!r}, {url!r}, {self.headers!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,9 @@ from contexter_nb.core import (
 
 # The body is handed on unpacked, so what told of its packing is not true any more.
 _OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+# How an answer is packed is between us and the service, whatever an SDK could unpack.
 _OF_THE_CLIENT = frozenset(
-    {"host", "content-length", "transfer-encoding", "connection"}
+    {"accept-encoding", "connection", "content-length", "host", "transfer-encoding"}
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -14,10 +16,15 @@ from contexter_nb.core import (
     RequestTimeoutError,
     TransportError,
     UnsendableRequestError,
+    WireRequest,
     scrub,
     without_frames,
 )
 from contexter_nb.transport._unpack import UnpackError
+
+# RFC 9110, 5.1 and 5.5, without the bytes beyond ASCII, which it calls obsolete.
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
 
 
 def place(url: str) -> str:
@@ -29,6 +36,35 @@ def place(url: str) -> str:
     except ValueError:
         return "an unusable URL"
     return f"{host}{port}{parts.path}"[:200]
+
+
+def check_fields(headers: Mapping[str, str]) -> None:
+    """Refuse header fields that cannot be sent, before a library shows their values.
+
+    Parameters
+    ----------
+    headers : mapping
+        Of a request.
+
+    Raises
+    ------
+    UnsendableRequestError
+        A name or a value holds what no header can carry; only the name is told.
+    """
+    for name, value in headers.items():
+        if not isinstance(value, str):
+            kind = type(value).__name__
+            del value, headers  # rich tracebacks show variables
+            raise UnsendableRequestError(
+                f"The header field {name[:100]!r} is a {kind}; give text."
+            )
+        if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
+            del value, headers
+            raise UnsendableRequestError(
+                f"The header field {name[:100]!r} cannot be sent, since its name or "
+                "value has a blank at an end, a control character or a letter outside "
+                "ASCII; take that out."
+            )
 
 
 def failure(library: Any, error: BaseException, url: str) -> APIIntegrationError | None:
@@ -93,9 +129,9 @@ def failure(library: Any, error: BaseException, url: str) -> APIIntegrationError
     return None
 
 
-def raise_failure(library: Any, error: Exception, url: str) -> NoReturn:
+def raise_failure(library: Any, error: Exception, request: WireRequest) -> NoReturn:
     """Raise an exception of the library as an error of ours; a stranger as it is."""
-    told = failure(library, error, url)
+    told = failure(library, error, request.url)
     if isinstance(error, library.RequestError):
         error.request = None  # it carries the credential
     without_frames(error)

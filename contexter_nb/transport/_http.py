@@ -19,12 +19,13 @@ from contexter_nb.core import (
     WireResponse,
     without_frames,
 )
-from contexter_nb.transport._failures import place, raise_failure
+from contexter_nb.transport._failures import check_fields, place, raise_failure
 from contexter_nb.transport._library import (
     http_library,
     shared_ssl_context,
 )
 from contexter_nb.transport._proxies import Proxies
+from contexter_nb.transport._quiet_log import scrub_logs
 from contexter_nb.transport._unpack import ACCEPTED, Unpacker
 
 KEEP_ALIVE_SECONDS = 30.0
@@ -83,10 +84,14 @@ class HTTPTransport:
     ) -> None:
         named = library is None or isinstance(library, str)
         self._http = http_library(library) if named else library
+        scrub_logs(self._http)
         self._wraps = wraps
         self._verify = verify
         self._http2 = http2
-        self._proxies = Proxies(proxy, trust_env=trust_env)
+        try:
+            self._proxies = Proxies(proxy, trust_env=trust_env)
+        finally:
+            del proxy  # it may hold a password, and rich tracebacks show variables
         self._limits = self._http.Limits(
             max_connections=max_connections,
             max_keepalive_connections=max_connections,
@@ -138,7 +143,7 @@ class HTTPTransport:
             if self._closed:
                 without_frames(exc)
                 raise ClientClosedError(_CLOSED) from exc
-            raise_failure(self._http, exc, request.url)
+            raise_failure(self._http, exc, request)
         except asyncio.CancelledError as exc:
             # Without the frames of the library, whose variables hold the credential.
             raise exc.with_traceback(None) from None
@@ -150,6 +155,7 @@ class HTTPTransport:
         timeouts: Timeouts | None,
         max_bytes: int,
     ) -> WireResponse:
+        check_fields(request.headers)
         fields = {"accept-encoding": ACCEPTED, **request.headers}
         answer = await pool.handle_async_request(
             self._http.Request(
@@ -161,7 +167,7 @@ class HTTPTransport:
             )
         )
         try:
-            content = await _read(answer, max_bytes, request.url)
+            content = await _read(answer, request, max_bytes)
         finally:
             await answer.aclose()
         return WireResponse(
@@ -236,19 +242,21 @@ def _as_extension(timeouts: Timeouts) -> dict[str, float | None]:
     }
 
 
-async def _read(answer: Any, max_bytes: int, url: str) -> bytes:
+async def _read(answer: Any, request: WireRequest, max_bytes: int) -> bytes:
     declared = answer.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > max_bytes:
-        raise _too_large(url, max_bytes)
-    encoding = answer.headers.get("content-encoding", "identity")
-    unpacker = None if encoding.lower() == "identity" else Unpacker(encoding)
+    # Without a body it tells how long the answer to a GET would be.
+    has_body = request.method != "HEAD" and answer.status_code != 304
+    if has_body and declared.isdigit() and int(declared) > max_bytes:
+        raise _too_large(request.url, max_bytes)
+    encoding = answer.headers.get("content-encoding", "").strip().lower()
+    unpacker = None if encoding in ("", "identity") else Unpacker(encoding)
     pieces: list[bytes] = []
     length = 0
     async for raw in answer.stream:
         for piece in (raw,) if unpacker is None else unpacker.feed(raw):
             length += len(piece)
             if length > max_bytes:
-                raise _too_large(url, max_bytes)
+                raise _too_large(request.url, max_bytes)
             pieces.append(piece)
     if unpacker is not None:
         pieces.append(unpacker.end())

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 ACCEPTED = "gzip, deflate"
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _RAW = -zlib.MAX_WBITS
-_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_MAGIC = 0x1F  # its second byte may be in the next piece
 _PIECE_BYTES = 256 * 1024
 
 
@@ -40,6 +40,7 @@ class Unpacker:
             raise UnpackError(f"it is packed as {self._encoding[:40]!r}")
         self._stream = zlib.decompressobj(_GZIP_OR_ZLIB)
         self._begun = False
+        self._head = b""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield what the next piece of the body holds, a bounded piece at a time.
@@ -54,9 +55,14 @@ class Unpacker:
         UnpackError
             It is not what the encoding says.
         """
+        if not self._begun:  # two bytes tell which kind of deflate it is
+            data, self._head = self._head + data, b""
+            if len(data) < 2:
+                self._head = data
+                return
         while data:
             if self._stream.eof:
-                if not data.startswith(_GZIP_MAGIC):
+                if data[0] != _GZIP_MAGIC:
                     return  # padding
                 # A further member (RFC 1952, 2.2).
                 self._stream = zlib.decompressobj(_GZIP_OR_ZLIB)
@@ -72,6 +78,8 @@ class Unpacker:
         UnpackError
             The body was cut.
         """
+        if self._head:
+            raise UnpackError("it ends in the middle")
         if not self._begun:
             return b""
         rest = self._stream.flush()
