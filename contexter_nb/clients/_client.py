@@ -74,6 +74,7 @@ from contexter_nb.transport import HTTPTransport, as_httpx_transport, http_libra
 
 DEFAULT_DEADLINE_SECONDS = 120.0
 HEALTH_DEADLINE_SECONDS = 10.0
+TAGS_KEPT = 1_000
 MAX_DEADLINE_SECONDS = 24 * 3600.0
 _ACCEPT = "application/json, text/plain;q=0.9, */*;q=0.5"
 # Where a cached answer, past its time, is better than this.
@@ -221,6 +222,7 @@ class APIClient:
             clock=self._clock,
             rng=rng or new_random(),
         )
+        self._tagged: dict[str, None] = {}
         self._closed = False
         remember(self)
 
@@ -526,6 +528,10 @@ class APIClient:
         finally:
             if call.ended:
                 self._tell_the_rest(call)
+        if "etag" in answer.headers:
+            self._tagged[key] = None
+            while len(self._tagged) > TAGS_KEPT:
+                self._tagged.pop(next(iter(self._tagged)), None)
         network = sum(each.network_seconds for each in call.attempts)
         return Entry(
             value=pack(answer),
@@ -538,6 +544,8 @@ class APIClient:
 
     async def _validator(self, cache: APICache, key: str) -> WireResponse | None:
         """Return an answer past its time that the service can say is still good."""
+        if key not in self._tagged:  # spares most fetches another look
+            return None
         found = await cache.get(key, allow_stale=True)
         if found is None or not found.stale:
             return None
