@@ -7,6 +7,13 @@ from __future__ import annotations
 
 from contexter_nb.clients._client import APIClient
 from contexter_nb.clients._client_metrics import ClientMetrics
+from contexter_nb.clients._context7 import Context7Client
+from contexter_nb.clients._context7_answers import (
+    DocumentationOutcome,
+    Library,
+    Snippet,
+)
+from contexter_nb.clients._context7_auth import Context7AuthHandler
 from contexter_nb.clients._graphql import GraphQLClient
 from contexter_nb.clients._graphql_answer import GraphQLPage, GraphQLResult
 from contexter_nb.clients._health import HealthCheck
@@ -18,13 +25,18 @@ from contexter_nb.clients._versioned import VersionedAPIClient
 __all__ = [
     "APIClient",
     "ClientMetrics",
+    "Context7AuthHandler",
+    "Context7Client",
+    "DocumentationOutcome",
     "GraphQLClient",
     "GraphQLPage",
     "GraphQLResult",
     "HealthCheck",
     "Knowledge",
+    "Library",
     "MonitoredAPIClient",
     "open_clients",
     "RateLimitingAPIClient",
+    "Snippet",
     "VersionedAPIClient",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
 from contexter_nb.retrieval._chunking import CHUNKING_VERSION, chunk_document
+from contexter_nb.retrieval._context7_source import Context7Source
 from contexter_nb.retrieval._documents import (
     Chunk,
     Collected,
@@ -76,6 +77,7 @@ __all__ = [
     "CHUNKING_VERSION",
     "Collected",
     "Condition",
+    "Context7Source",
     "Document",
     "embed_cached",
     "Embedded",
