@@ -55,7 +55,7 @@ class Call:
     saved: Usage = Usage()
     saved_seconds: float = 0.0
     answer: WireResponse | None = None
-    data: Any = None
+    data: Any = field(default=None, repr=False)
     ended: bool = False
     told_attempts: int = 0
 

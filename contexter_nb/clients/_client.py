@@ -17,6 +17,7 @@ from contexter_nb.clients._open_clients import remember
 from contexter_nb.clients._pipeline import Knowledge, Pipeline, deadline_passed
 from contexter_nb.clients._stored_answer import (
     NEGATIVE_STATUSES,
+    is_stored,
     key_of,
     pack,
     ttl_seconds,
@@ -182,11 +183,15 @@ class APIClient:
         rng: Random | None = None,
         make_id: Callable[[], str] = new_id,
     ) -> None:
+        self._closed = False
         self.service = _checked_name(service)
-        self._base = BaseURL.parse(base_url)
+        try:
+            self._base = BaseURL.parse(base_url)
+        finally:
+            del base_url  # it may hold a password, and rich tracebacks show variables
         self._headers = Headers(
-            {"Accept": _ACCEPT, "User-Agent": _user_agent(), **(headers or {})}
-        )
+            {"Accept": _ACCEPT, "User-Agent": _user_agent()}
+        ).with_fields(headers or {})
         self._deadline_seconds = _checked_deadline(deadline_seconds)
         self.cache = cache
         self.limiter = limiter
@@ -223,7 +228,6 @@ class APIClient:
             rng=rng or new_random(),
         )
         self._tagged: dict[str, None] = {}
-        self._closed = False
         remember(self)
 
     @property
@@ -385,6 +389,8 @@ class APIClient:
         await self.close()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_base"):  # its making failed, and a traceback shows it
+            return f"<{type(self).__name__}>"
         state = " closed" if self._closed else ""
         return f"<{type(self).__name__} {self.service} {self._base.url}{state}>"
 
@@ -479,17 +485,30 @@ class APIClient:
         )
 
         call.cache_asked = True
+        fetching = False
 
         async def fetch() -> Entry:
+            nonlocal fetching
+            fetching = True
             return await self._fetched(call, cache, key, ttl)
 
-        try:
-            async with asyncio.timeout(call.remaining_seconds(self._clock.now())):
-                found = await cache.get_or_fetch(key, fetch, stale_on=_STALE_ON)
-        except TimeoutError as exc:
-            if isinstance(exc, APIIntegrationError):
-                raise
-            found = await self._stale_or_late(call, cache, key)
+        while True:
+            remaining = call.remaining_seconds(self._clock.now())
+            try:
+                async with asyncio.timeout(remaining):
+                    found = await cache.get_or_fetch(key, fetch, stale_on=_STALE_ON)
+            except DeadlineExceededError:
+                # Of another caller, who had less time; this one asks for itself.
+                if fetching or call.remaining_seconds(self._clock.now()) <= 0:
+                    raise
+                continue
+            except TimeoutError as exc:
+                if isinstance(exc, APIIntegrationError):
+                    raise
+                found = await self._stale_or_late(call, cache, key)
+            if is_stored(found.value) or fetching:
+                break
+            await cache.delete(key)  # of another hand, or an older form
         call.coalesced = found.coalesced
         call.stale = found.stale
         if found.tier is not None:
@@ -572,7 +591,7 @@ class APIClient:
 
     async def _unpacked(self, call: Call, found: Fetched) -> WireResponse:
         """Return a stored answer, decoded for this caller alone."""
-        answer = unpack(found.value)
+        answer = call.answer = unpack(found.value)
         if answer.status_code in NEGATIVE_STATUSES:
             raise error_from_response(
                 answer,
@@ -583,7 +602,6 @@ class APIClient:
             )
         if call.data is None:
             call.data = await self._pipeline.decoded(call, answer)
-        call.answer = answer
         return answer
 
     def _found(self, call: Call, healthy: bool, detail: str) -> HealthCheck:

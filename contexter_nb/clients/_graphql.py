@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from contexter_nb.clients._client import APIClient
+from contexter_nb.clients._client_metrics import ClientMetrics
 from contexter_nb.clients._graphql_answer import (
-    ACCEPT,
     GraphQLPage,
     GraphQLResult,
-    hidden_error,
-    is_answer,
+    connection_at,
     only_list,
     page_of,
     result_of,
 )
 from contexter_nb.clients._graphql_document import chosen_operation
+from contexter_nb.clients._graphql_errors import (
+    ACCEPT,
+    graphql_error,
+    hidden_error,
+    is_answer,
+)
+from contexter_nb.clients._graphql_request import (
+    body_of,
+    check_on_errors,
+    check_pages,
+    fields_of,
+    gotten,
+    operation_name_of,
+    posted,
+    split_url,
+    tag_of,
+)
 from contexter_nb.clients._health import HealthCheck
 from contexter_nb.clients._pipeline import Knowledge
-from contexter_nb.core import APIMethod, APIRequest, DecodingError, InvalidArgumentError
+from contexter_nb.core import (
+    APIIntegrationError,
+    Clock,
+    DecodingError,
+    InvalidArgumentError,
+    SystemClock,
+)
 
 MAX_PAGES = 1_000
-MAX_GET_CHARS = 2_000
 OnErrors = Literal["keep", "raise"]
 
 
@@ -37,11 +57,13 @@ class GraphQLClient:
     Parameters
     ----------
     url : str
-        Of the service's endpoint.
+        Of the service's endpoint; a slash or a query at its end is kept, the query out
+        of sight.
     service : str, default "graphql"
         A short name for messages and metrics.
     **options
-        As of `APIClient`: auth, headers, limiter, cache, transport and so on.
+        As of `APIClient`: auth, headers, limiter, cache, transport and so on, without
+        ``knowledge`` and ``health``.
 
     Raises
     ------
@@ -55,15 +77,23 @@ class GraphQLClient:
     """
 
     def __init__(self, url: str, *, service: str = "graphql", **options: Any) -> None:
-        headers = {"Accept": ACCEPT, **(options.pop("headers", None) or {})}
+        base_url, self._endpoint = split_url(url)
+        given = {
+            # Spelled as the client's own fields, whose place they take.
+            name.title(): value
+            for name, value in (options.pop("headers", None) or {}).items()
+        }
+        clock: Clock = options.get("clock") or SystemClock()
+        probe = posted({"query": "{ __typename }"}, "health_check", repeatable=True)
         self._client = APIClient(
             service,
-            url,
-            headers=headers,
-            knowledge=Knowledge(is_answer=is_answer, inspect=hidden_error),
-            health=_posted(
-                {"query": "{ __typename }"}, "health_check", repeatable=True
+            base_url,
+            headers={"Accept": ACCEPT, **given},
+            knowledge=Knowledge(
+                is_answer=is_answer,
+                inspect=hidden_error(str(service).strip(), clock.wall),
             ),
+            health=probe.with_(endpoint=self._endpoint),
             **options,
         )
 
@@ -71,6 +101,23 @@ class GraphQLClient:
     def client(self) -> APIClient:
         """The client underneath, with its metrics."""
         return self._client
+
+    @property
+    def url(self) -> str:
+        """Where its requests go, without a query."""
+        path = self._endpoint.partition("?")[0]
+        base = self._client.base_url
+        return f"{base}/{path}" if path else base
+
+    def get_metrics(self, window_seconds: float | None = 300) -> ClientMetrics:
+        """Return what this client can say about itself now.
+
+        Parameters
+        ----------
+        window_seconds : float, optional
+            Of which last seconds; None for all since the start.
+        """
+        return self._client.get_metrics(window_seconds)
 
     async def execute_query(
         self,
@@ -102,9 +149,10 @@ class GraphQLClient:
             ``keep`` returns data and errors side by side, where there is data;
             ``raise`` raises at any error.
         use_get : bool, default False
-            Send it by GET where it is short enough, for caches on the way.
+            Send it by GET where it is short enough, for caches on the way; its
+            variables are then in the URL, which proxies log.
         cache_ttl_seconds : float, optional
-            How long the answer may be cached.
+            How long the answer may be cached; one with errors is not.
         deadline_seconds : float, optional
             For the whole call.
 
@@ -116,22 +164,36 @@ class GraphQLClient:
         ------
         GraphQLError
             There are errors and no data, or ``on_errors="raise"``.
+        RateLimitedError
+            The service's limit is used up, and waiting did not help.
         InvalidArgumentError
-            The document is no query.
+            The document is no query. What a `document_id` stands for is not known here.
         APIIntegrationError
             The call failed.
         """
-        if query is not None:
-            self._check_kind(query, operation_name, "query")
-        body = _body(query, variables, operation_name, document_id, extensions)
-        name = operation_name or _name_of(query) or "query"
-        request = _posted(body, name, repeatable=True)
+        check_on_errors(on_errors)
+        body = body_of(query, variables, operation_name, document_id, extensions)
+        name = operation_name_of(query, operation_name, "query")
+        request = posted(body, name, repeatable=True)
         if use_get:
-            request = _gotten(body, name) or request
-        request = request.with_(
-            cache_ttl_seconds=cache_ttl_seconds, deadline_seconds=deadline_seconds
+            request = gotten(body, name) or request
+        tags: tuple[str, ...] = ()
+        if cache_ttl_seconds is not None:
+            tags = (tag_of(body),)
+        response = await self._client.execute_request(
+            request.with_(
+                endpoint=self._endpoint,
+                cache_ttl_seconds=cache_ttl_seconds,
+                cache_tags=tags,
+                deadline_seconds=deadline_seconds,
+            )
         )
-        return await self._result(request, on_errors)
+        result = result_of(response, on_errors="keep")
+        cache = self._client.cache
+        if result.errors and tags and cache is not None:
+            # What failed may not fail again, so it is not for those who ask next.
+            await cache.clear(tag=tags[0])
+        return result if on_errors == "keep" else result_of(response, on_errors="raise")
 
     async def execute_mutation(
         self,
@@ -179,14 +241,17 @@ class GraphQLClient:
         APIIntegrationError
             The call failed.
         """
-        if mutation is not None:
-            self._check_kind(mutation, operation_name, "mutation")
-        body = _body(mutation, variables, operation_name, document_id, extensions)
-        name = operation_name or _name_of(mutation) or "mutation"
-        request = _posted(body, name, repeatable=False).with_(
-            idempotency_key=idempotency_key, deadline_seconds=deadline_seconds
+        check_on_errors(on_errors)
+        body = body_of(mutation, variables, operation_name, document_id, extensions)
+        name = operation_name_of(mutation, operation_name, "mutation")
+        response = await self._client.execute_request(
+            posted(body, name, repeatable=False).with_(
+                endpoint=self._endpoint,
+                idempotency_key=idempotency_key,
+                deadline_seconds=deadline_seconds,
+            )
         )
-        return await self._result(request, on_errors)
+        return result_of(response, on_errors=on_errors)
 
     async def paginate(
         self,
@@ -197,7 +262,7 @@ class GraphQLClient:
         cursor_variable: str = "after",
         max_pages: int = MAX_PAGES,
         **options: Any,
-    ) -> AsyncIterator[GraphQLPage]:
+    ) -> AsyncGenerator[GraphQLPage, None]:
         """Yield the pages of a connection, each fetched when it is asked for.
 
         Parameters
@@ -213,7 +278,8 @@ class GraphQLClient:
         cursor_variable : str, default "after"
             Set to each page's end cursor for the next.
         max_pages : int, default 1000
-            Where to stop at the latest.
+            Where to stop at the latest; the last page's `has_next` says whether there
+            was more.
         **options
             As of `execute_query`.
 
@@ -224,39 +290,66 @@ class GraphQLClient:
         Raises
         ------
         InvalidArgumentError
-            The query has no such variable, no list stands at the path, or none is
-            named and there are several.
+            The query has no such variable or does not ask for the cursor, no list
+            stands at the path, or none is named and there are several.
         DecodingError
             The service gives one cursor twice, so that there would be no end.
         GraphQLError, APIIntegrationError
-            As of `execute_query`; pages yielded before are not lost.
+            As of `execute_query`, and where a later page has no list in its answer;
+            pages yielded before are not lost.
         """
+        check_pages(max_pages)
         operation = chosen_operation(query, options.get("operation_name"))
-        fields = _fields(path)
+        fields = fields_of(path)
+        body_of(query, variables, None, None, None)  # refuses what is no mapping
         asked = dict(variables or {})
-        seen: set[str] = set()
+        begin = asked.get(cursor_variable)
+        seen = {begin} if isinstance(begin, str) else set()
         for number in range(1, max_pages + 1):
             result = await self.execute_query(query, asked, **options)
             if fields is None:
                 fields = only_list(result.data)
+            if number > 1 and connection_at(result.data, fields) is None:
+                raise self._no_page(result, number)
             page = page_of(result, fields, number)
             yield page
-            if not page.has_next or page.end_cursor is None:
+            if not page.has_next or number == max_pages:
                 return
-            if cursor_variable not in operation.variables:
+            if page.end_cursor is None or cursor_variable not in operation.variables:
                 raise InvalidArgumentError(
-                    f"There are more pages, but the query declares no "
-                    f"${cursor_variable}; add (${cursor_variable}: String) and pass it "
-                    "on as the connection's after."
+                    f"There are more pages, but the query asks for no endCursor or "
+                    f"declares no ${cursor_variable}; ask for pageInfo {{ hasNextPage "
+                    f"endCursor }}, add (${cursor_variable}: String), and give it to "
+                    "the connection as after."
                 )
             if page.end_cursor in seen:
                 raise DecodingError(
                     f"{self._client.service} gave the cursor of page {number} twice; "
-                    "its pages have no end.",
+                    "its pages have no end, so ask for fewer (max_pages) or tell its "
+                    "makers.",
                     service=self._client.service,
+                    operation=result.response.operation,
+                    request_id=result.response.request_id,
                 )
             seen.add(page.end_cursor)
             asked[cursor_variable] = page.end_cursor
+
+    def _no_page(self, result: GraphQLResult, number: int) -> APIIntegrationError:
+        """Return the error of a later page that came without its list."""
+        response = result.response
+        where: dict[str, Any] = {
+            "service": response.service,
+            "operation": response.operation,
+            "request_id": response.request_id,
+            "trace": response.trace,
+        }
+        if result.errors:
+            return graphql_error(response.data, where)
+        return DecodingError(
+            f"{response.service} gave page {number} of {response.operation} without "
+            "the list that the pages before it had; ask again.",
+            **where,
+        )
 
     async def health_check(self) -> HealthCheck:
         """Ask the service for its query type's name, past cache, limit and breaker."""
@@ -280,83 +373,5 @@ class GraphQLClient:
         await self.close()
 
     def __repr__(self) -> str:
-        return f"<GraphQLClient {self._client.service} {self._client.base_url}>"
-
-    async def _result(self, request: APIRequest, on_errors: str) -> GraphQLResult:
-        if on_errors not in ("keep", "raise"):
-            raise InvalidArgumentError(
-                f"on_errors is {on_errors!r}; use 'keep' or 'raise'."
-            )
-        response = await self._client.execute_request(request)
-        return result_of(response, on_errors=on_errors)
-
-    @staticmethod
-    def _check_kind(document: str, name: str | None, wanted: str) -> None:
-        if not isinstance(document, str):
-            raise InvalidArgumentError(
-                f"The GraphQL document is {type(document).__name__}; give its source."
-            )
-        kind = chosen_operation(document, name).kind
-        if kind == "subscription":
-            raise InvalidArgumentError(
-                "Subscriptions are not answered over plain HTTP; ask with a query."
-            )
-        if kind != wanted:
-            method = "execute_mutation" if kind == "mutation" else "execute_query"
-            raise InvalidArgumentError(
-                f"The document is a {kind}; send it with {method}(...)."
-            )
-
-
-def _fields(path: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    if path is None:
-        return None
-    return tuple(path.split(".")) if isinstance(path, str) else tuple(path)
-
-
-def _name_of(document: str | None) -> str | None:
-    return chosen_operation(document, None).name if document is not None else None
-
-
-def _body(
-    document: str | None,
-    variables: Mapping[str, Any] | None,
-    operation_name: str | None,
-    document_id: str | None,
-    extensions: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    """Return the request's fields, those that are set."""
-    if (document is None) == (document_id is None):
-        raise InvalidArgumentError("Give a document or a document_id, one of them.")
-    if variables is not None and not isinstance(variables, Mapping):
-        raise InvalidArgumentError(
-            f"variables is {type(variables).__name__}; give a mapping of names to "
-            "values."
-        )
-    fields = {
-        "query": document,
-        "documentId": document_id,
-        "operationName": operation_name,
-        "variables": dict(variables) if variables else None,
-        "extensions": dict(extensions) if extensions else None,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _posted(body: dict[str, Any], name: str, *, repeatable: bool) -> APIRequest:
-    return APIRequest(
-        method=APIMethod.POST, json_data=body, operation=name, idempotent=repeatable
-    )
-
-
-def _gotten(body: dict[str, Any], name: str) -> APIRequest | None:
-    """Return a query as a GET, or None where its URL would be too long."""
-    params = {
-        key: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        if isinstance(value, dict)
-        else value
-        for key, value in body.items()
-    }
-    if sum(len(key) + len(value) for key, value in params.items()) > MAX_GET_CHARS:
-        return None
-    return APIRequest(method=APIMethod.GET, params=params, operation=name)
+        state = " closed" if self._client.closed else ""
+        return f"<GraphQLClient {self._client.service} {self.url}{state}>"

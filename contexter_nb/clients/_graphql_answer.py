@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import json
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
-from contexter_nb.core import (
-    APIIntegrationError,
-    APIRequest,
-    APIResponse,
-    DecodingError,
-    GraphQLError,
-    InvalidArgumentError,
-    RateLimitedError,
-    WireResponse,
-    scrub,
-)
+from contexter_nb.clients._graphql_errors import errors_of, graphql_error, said
+from contexter_nb.core import APIResponse, InvalidArgumentError, scrub
 
-MEDIA_TYPE = "application/graphql-response+json"
-ACCEPT = f"{MEDIA_TYPE}, application/json;q=0.9"
-# Not said by GraphQL but by what stands before it, whatever the body.
-_ABOUT_HTTP = frozenset({401, 403, 407, 408, 425, 429})
-_THROTTLED = frozenset({"RATE_LIMITED", "THROTTLED", "TOO_MANY_REQUESTS"})
+_SHOWN_CHARS = 4_000
+_SHOWN_ERRORS = 5
+_SHOWN_NAMES = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class GraphQLResult:
     """The answer to an operation.
 
@@ -46,13 +35,18 @@ class GraphQLResult:
     extensions: Mapping[str, Any]
     response: APIResponse
 
+    def __repr__(self) -> str:
+        shown = scrub(f"data={self.data!r}, errors={list(self.errors)!r}")
+        more = "..." if len(shown) > _SHOWN_CHARS else ""
+        return f"GraphQLResult({shown[:_SHOWN_CHARS]}{more})"
+
     @property
     def partial(self) -> bool:
         """Whether there is data, but not all that was asked for."""
         return self.data is not None and bool(self.errors)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class GraphQLPage:
     """One page of a connection.
 
@@ -69,7 +63,8 @@ class GraphQLPage:
     unplaced_errors : tuple of str
         What failed elsewhere.
     end_cursor : str or None
-    has_next : bool
+    has_next : bool or None
+        None where the service does not say, as without ``pageInfo``.
     """
 
     number: int
@@ -78,105 +73,14 @@ class GraphQLPage:
     node_errors: Mapping[int, str]
     unplaced_errors: tuple[str, ...]
     end_cursor: str | None
-    has_next: bool
+    has_next: bool | None
     response: APIResponse
 
-
-def is_answer(answer: WireResponse) -> bool:
-    """Tell whether an answer is GraphQL's rather than a proxy's.
-
-    Parameters
-    ----------
-    answer : WireResponse
-        With GraphQL's own media type it is, whatever its status but those about the
-        connection; plain JSON of a client error is where it lists errors.
-        (GraphQL over HTTP, draft of 2026-08-06, section "Response")
-    """
-    if answer.is_success:
-        return True
-    status = answer.status_code
-    if not 400 <= status <= 499 or status in _ABOUT_HTTP:
-        return False
-    media_type = (
-        answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    )
-    if media_type not in (MEDIA_TYPE, "application/json"):
-        return False
-    try:
-        body = json.loads(answer.content)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(body, dict) and isinstance(body.get("errors"), list)
-
-
-def hidden_error(
-    request: APIRequest, answer: WireResponse, body: Any
-) -> APIIntegrationError | None:
-    """Return the error in an answer of status 200, where it concerns the sending.
-
-    Parameters
-    ----------
-    request : APIRequest
-    answer : WireResponse
-    body : object
-        Decoded. A body that is no GraphQL answer is an error; one that says that a
-        limit is used up is, where nothing was executed or sending again does no harm.
-    """
-    where: dict[str, Any] = {"operation": request.name}
-    if not isinstance(body, dict) or not ("data" in body or "errors" in body):
-        return DecodingError(
-            "The answer is no GraphQL answer: a JSON object with data or errors was "
-            "expected; check the URL.",
-            **where,
+    def __repr__(self) -> str:
+        return (
+            f"<GraphQLPage {self.number} of {len(self.nodes)} nodes, "
+            f"{len(self.errors)} errors, has_next={self.has_next}>"
         )
-    if not isinstance(body.get("data"), dict | None) or not isinstance(
-        body.get("errors"), list | None
-    ):
-        return DecodingError(
-            "The answer's data is no object or its errors are no list; the service "
-            "does not speak GraphQL.",
-            **where,
-        )
-    executed = "data" in body
-    if body.get("data") is None and (request.is_repeatable or not executed):
-        for error in errors_of(body):
-            if code_of(error) in _THROTTLED:
-                return RateLimitedError(
-                    f"The service's limit is used up: {said(error)}",
-                    status_code=answer.status_code,
-                    retry_after_seconds=_asked_wait(error),
-                    **where,
-                )
-    return None
-
-
-def _asked_wait(error: Mapping[str, Any]) -> float | None:
-    extensions = error.get("extensions")
-    found = extensions.get("retryAfter") if isinstance(extensions, dict) else None
-    return float(found) if isinstance(found, int | float) and found >= 0 else None
-
-
-def errors_of(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    """Return an answer's errors; one that is no object becomes one with a message."""
-    found = body.get("errors") or ()
-    return tuple(
-        each if isinstance(each, dict) else {"message": str(each)} for each in found
-    )
-
-
-def code_of(error: Mapping[str, Any]) -> str:
-    """Return the code in an error's extensions, empty where there is none."""
-    extensions = error.get("extensions")
-    code = extensions.get("code") if isinstance(extensions, dict) else None
-    return str(code).upper() if code is not None else ""
-
-
-def said(error: Mapping[str, Any]) -> str:
-    """Return what an error says and where, scrubbed, at most 300 characters."""
-    path = error.get("path")
-    where = ".".join(map(str, path)) if isinstance(path, list) and path else ""
-    message = str(error.get("message") or code_of(error) or "no message")
-    return scrub(f"{message} (at {where})" if where else message)[:300]
 
 
 def result_of(response: APIResponse, *, on_errors: str) -> GraphQLResult:
@@ -185,34 +89,30 @@ def result_of(response: APIResponse, *, on_errors: str) -> GraphQLResult:
     Parameters
     ----------
     response : APIResponse
-        Inspected already.
+        Inspected already, so that it has data or no errors.
     on_errors : str
         ``keep`` returns what data there is beside the errors; ``raise`` raises.
 
     Raises
     ------
     GraphQLError
-        There are errors, and no data or ``raise``.
+        There are errors and ``raise``.
     """
     body = response.data
     errors = errors_of(body)
-    data = body.get("data")
-    if errors and (data is None or on_errors == "raise"):
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise GraphQLError(
-            f"{response.service} answered {response.operation} with an error: "
-            f"{said(errors[0])}{more}",
-            errors=errors,
-            data=data,
-            executed="data" in body,
-            service=response.service,
-            operation=response.operation,
-            request_id=response.request_id,
-            trace=response.trace,
+    if errors and on_errors == "raise":
+        raise graphql_error(
+            body,
+            {
+                "service": response.service,
+                "operation": response.operation,
+                "request_id": response.request_id,
+                "trace": response.trace,
+            },
         )
     extensions = body.get("extensions")
     return GraphQLResult(
-        data=data,
+        data=body.get("data"),
         errors=errors,
         extensions=extensions if isinstance(extensions, dict) else {},
         response=response,
@@ -236,10 +136,13 @@ def connection_at(data: Mapping[str, Any] | None, path: Sequence[str]) -> Any:
     found: Any = data
     for depth, name in enumerate(path):
         if not isinstance(found, dict) or name not in found:
-            known = ", ".join(found) if isinstance(found, dict) else "none"
+            if found is None:
+                return None  # it failed, and what is above it with it
+            names = [str(each)[:100] for each in found] if found else []
+            known = ", ".join(names[:_SHOWN_NAMES]) if isinstance(found, dict) else ""
             raise InvalidArgumentError(
-                f"The answer has no {'.'.join(path[: depth + 1])!r}; at that place "
-                f"there are: {known}."
+                f"The answer has no {'.'.join(path[: depth + 1])[:200]!r}; at that "
+                f"place there is: {known or 'nothing'}."
             )
         found = found[name]
     return found
@@ -264,10 +167,10 @@ def page_of(result: GraphQLResult, path: Sequence[str], number: int) -> GraphQLP
     connection = connection_at(result.data, path)
     inner: tuple[str, ...] = ()
     nodes: list[Any]
-    if not path:
-        nodes = [connection]
-    elif connection is None:
+    if connection is None:
         nodes = []
+    elif not path:
+        nodes = [connection]
     elif isinstance(connection, list):
         nodes = connection
     elif isinstance(connection, dict) and isinstance(connection.get("nodes"), list):
@@ -286,7 +189,7 @@ def page_of(result: GraphQLResult, path: Sequence[str], number: int) -> GraphQLP
     info = connection.get("pageInfo") if isinstance(connection, dict) else None
     info = info if isinstance(info, dict) else {}
     cursor = info.get("endCursor")
-    by_node, unplaced = _by_node(result.errors, (*path, *inner))
+    by_node, unplaced = _by_node(result.errors, (*path, *inner), len(nodes))
     return GraphQLPage(
         number=number,
         nodes=tuple(nodes),
@@ -294,35 +197,50 @@ def page_of(result: GraphQLResult, path: Sequence[str], number: int) -> GraphQLP
         node_errors=by_node,
         unplaced_errors=unplaced,
         end_cursor=cursor if isinstance(cursor, str) else None,
-        has_next=info.get("hasNextPage") is True,
+        has_next=_has_next(connection, info, inner),
         response=result.response,
     )
 
 
+def _has_next(
+    connection: Any, info: Mapping[str, Any], inner: tuple[str, ...]
+) -> bool | None:
+    """Tell whether more pages follow; None where that cannot be known."""
+    told = info.get("hasNextPage")
+    if isinstance(told, bool):
+        return told
+    return None if inner or connection is None else False
+
+
 def _by_node(
-    errors: Sequence[Mapping[str, Any]], prefix: tuple[str, ...]
+    errors: Sequence[Mapping[str, Any]], prefix: tuple[str, ...], count: int
 ) -> tuple[dict[int, str], tuple[str, ...]]:
     """Return which node each error concerns, by its path, and what concerns none."""
-    found: dict[int, str] = {}
+    found: dict[int, list[str]] = {}
     unplaced: list[str] = []
     for error in errors:
-        path = error.get("path")
-        at = path[len(prefix)] if _leads_below(path, prefix) else None
-        if not prefix:
-            at = 0
-        if isinstance(at, int):
-            found[at] = f"{found[at]}; {said(error)}" if at in found else said(error)
+        at = _place_of(error.get("path"), prefix)
+        if at is not None and 0 <= at < count:
+            found.setdefault(at, []).append(said(error))
         else:
             unplaced.append(said(error))
-    return found, tuple(unplaced)
+    return {at: _together(each) for at, each in found.items()}, tuple(unplaced)
 
 
-def _leads_below(path: Any, prefix: tuple[str, ...]) -> TypeGuard[list[Any]]:
-    return (
-        isinstance(path, list)
-        and len(path) > len(prefix)
-        and tuple(path[: len(prefix)]) == prefix
-    )
+def _together(texts: Sequence[str]) -> str:
+    more = len(texts) - _SHOWN_ERRORS
+    shown = "; ".join(texts[:_SHOWN_ERRORS])
+    return f"{shown}; and {more} more" if more > 0 else shown
+
+
+def _place_of(path: Any, prefix: tuple[str, ...]) -> int | None:
+    """Return the place in the list at `prefix` that an error's path leads through."""
+    if not prefix:
+        return 0  # the whole answer is the one node
+    if not isinstance(path, list) or tuple(path[: len(prefix)]) != prefix:
+        return None
+    at = path[len(prefix)] if len(path) > len(prefix) else None
+    return at if isinstance(at, int) and not isinstance(at, bool) else None
 
 
 def only_list(data: Mapping[str, Any] | None) -> tuple[str, ...]:
@@ -354,9 +272,9 @@ def lists_in(data: Mapping[str, Any] | None) -> list[tuple[str, ...]]:
     data : mapping or None
     """
     found: list[tuple[str, ...]] = []
-    waiting: list[tuple[tuple[str, ...], Any]] = [((), data)]
+    waiting: deque[tuple[tuple[str, ...], Any]] = deque([((), data)])
     while waiting:
-        path, value = waiting.pop(0)
+        path, value = waiting.popleft()
         if isinstance(value, list):
             found.append(path)
         elif isinstance(value, dict):

@@ -25,15 +25,20 @@ from contexter_nb.core import (
     AuthHandler,
     CircuitOpenError,
     Clock,
+    ConnectionFailedError,
     DeadlineExceededError,
+    DecodingError,
+    PoolExhaustedError,
     Random,
     RateLimitedError,
     RequestTimeoutError,
     Sender,
     Timeouts,
+    UnsendableRequestError,
     Usage,
     WireRequest,
     WireResponse,
+    without_frames,
 )
 from contexter_nb.policies import (
     BreakerRegistry,
@@ -234,16 +239,15 @@ class Pipeline:
         self, call: Call, grant: Grant | None, waited: _Waited
     ) -> WireResponse:
         started = self.clock.now()
-        waited.sent = True
         try:
-            answer = await self._exchanged(call, started)
+            answer = await self._exchanged(call, started, waited)
         finally:
             waited.network = self.clock.now() - started
         call.answer = answer
         await self._checked(call, answer, grant)
         return answer
 
-    async def _exchanged(self, call: Call, now: float) -> WireResponse:
+    async def _exchanged(self, call: Call, now: float, waited: _Waited) -> WireResponse:
         """Send with authorization, within the time of an attempt and of the call."""
         timeouts = call.request.timeouts or self.timeouts
         remaining = call.remaining_seconds(now)
@@ -251,7 +255,7 @@ class Pipeline:
         bound = remaining if allowed is None else min(allowed, remaining)
         try:
             async with asyncio.timeout(bound):
-                return await self._authorized(call, timeouts)
+                return await self._authorized(call, timeouts, waited)
         except TimeoutError as exc:
             if isinstance(exc, APIIntegrationError):
                 raise
@@ -274,9 +278,17 @@ class Pipeline:
             **where,
         )
 
-    async def _authorized(self, call: Call, timeouts: Timeouts) -> WireResponse:
+    async def _authorized(
+        self, call: Call, timeouts: Timeouts, waited: _Waited
+    ) -> WireResponse:
         async def send(request: WireRequest) -> WireResponse:
-            return await self.send(request, timeouts, self.max_response_bytes)
+            try:
+                answer = await self.send(request, timeouts, self.max_response_bytes)
+            except BaseException as exc:
+                waited.sent = waited.sent or not _never_left(exc)
+                raise
+            waited.sent = True
+            return answer
 
         # Credentials go to the service they are for, and nowhere else.
         if self.auth is None or origin_of(call.wire.url) != self.origin:
@@ -361,9 +373,13 @@ class Pipeline:
                 expect_json="text/html" not in call.wire.headers.get("accept", ""),
             )
 
-        if is_large(answer.content):
-            return await asyncio.to_thread(decode)
-        return decode()
+        try:
+            if is_large(answer.content):
+                return await asyncio.to_thread(decode)
+            return decode()
+        except DecodingError as exc:
+            # The variables of those frames hold the body, which may echo a credential.
+            raise without_frames(exc) from exc.__cause__
 
 
 def deadline_passed(service: str, call: Call) -> DeadlineExceededError:
@@ -375,6 +391,15 @@ def deadline_passed(service: str, call: Call) -> DeadlineExceededError:
         service=service,
         operation=call.request.name,
         request_id=call.request_id,
+    )
+
+
+def _never_left(error: BaseException) -> bool:
+    """Tell whether nothing can have reached the service, nor counts for its limit."""
+    if isinstance(error, RequestTimeoutError):
+        return error.phase == "connect"
+    return isinstance(
+        error, (ConnectionFailedError, PoolExhaustedError, UnsendableRequestError)
     )
 
 

@@ -15,6 +15,8 @@ NEGATIVE_STATUSES = frozenset({404, 410})
 _NEVER_KEPT = frozenset({"set-cookie", "connection", "keep-alive", "transfer-encoding"})
 # What differs between two calls for the same, or is in the key by other means.
 _NOT_IN_KEY = frozenset({"user-agent", "x-request-id", "idempotency-key"})
+# With a list of fields, as no-cache="Set-Cookie", it is about those fields alone.
+_FORBIDDEN = re.compile(r"(?:^|[\s,])(?:no-store|no-cache(?!\s*=))")
 _MAX_AGE = re.compile(r"(?:^|[\s,])(?:s-maxage|max-age)\s*=\s*\"?(\d+)")
 
 
@@ -50,6 +52,15 @@ def unpack(stored: bytes) -> WireResponse:
     return WireResponse(found.status_code, Headers(found.fields), found.content)
 
 
+def is_stored(stored: bytes) -> bool:
+    """Tell whether the bytes are an answer that `pack` made."""
+    try:
+        unpack(stored)
+    except ValueError:
+        return False
+    return True
+
+
 def key_of(
     service: str, request: APIRequest, wire: WireRequest, account: str, version: str
 ) -> str:
@@ -76,15 +87,19 @@ def ttl_seconds(asked: float, answer: WireResponse) -> float:
     asked : float
         By the caller, in seconds.
     answer : WireResponse
-        ``Cache-Control: no-store`` and ``Vary: *`` forbid it, ``max-age`` bounds it; an
-        answer that nothing is found is kept for a minute at most (RFC 9111, 5.2.2).
+        ``Cache-Control: no-store``, ``no-cache`` and ``Vary: *`` forbid it, ``max-age``
+        less ``Age`` bounds it; an answer that nothing is found is kept for a minute at
+        most (RFC 9111, 4.1, 4.2 and 5.2.2).
     """
     control = answer.headers.get("cache-control", "").lower()
-    if "no-store" in control or answer.headers.get("vary", "").strip() == "*":
+    if _FORBIDDEN.search(control) or "*" in answer.headers.get("vary", ""):
         return 0.0
     if answer.status_code in NEGATIVE_STATUSES:
         asked = min(asked, NEGATIVE_TTL_SECONDS)
     elif answer.status_code != 200:
         return 0.0
     allowed = _MAX_AGE.search(control)
-    return min(asked, float(allowed[1])) if allowed else asked
+    if allowed is None:
+        return asked
+    age = answer.headers.get("age", "").strip()
+    return min(asked, float(allowed[1]) - (float(age) if age.isdecimal() else 0.0))

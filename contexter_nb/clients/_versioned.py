@@ -17,6 +17,7 @@ from contexter_nb.core import (
 from contexter_nb.policies import (
     APIVersion,
     DeprecationWarner,
+    ResolvedEndpoint,
     VersionedEndpoint,
     VersionTable,
     join_version,
@@ -67,11 +68,15 @@ class VersionedAPIClient(APIClient):
         strict: bool = False,
         **options: Any,
     ) -> None:
+        segment = str(version)
         if version_in_path:
             # Without the version, which each endpoint brings.
-            base_url = join_version(base_url, version, "").rpartition("/")[0]
+            base_url, _, segment = join_version(base_url, version, "").rpartition("/")
         super().__init__(service, base_url, **options)
         self._table = VersionTable(endpoints, version)
+        # As the service spells them, whatever the spelling of a call: 2 is v2.
+        self._segments = {each: str(each) for each in self._table.versions}
+        self._segments[self._table.version] = segment
         self._version_in_path = version_in_path
         self._strict = strict
         self._warner = DeprecationWarner()
@@ -136,15 +141,19 @@ class VersionedAPIClient(APIClient):
                 f"The request names the endpoint {asked.endpoint!r}; leave it empty, "
                 f"since {name!r} says where it stands."
             )
-        found = self._table.resolve(name, version)
         wall = self._wall.wall()
-        notice = found.notice(wall, strict=self._strict)
+        try:
+            found = self._table.resolve(name, version)
+            notice = found.notice(wall, strict=self._strict)
+        except VersionError as exc:
+            exc.service, exc.operation = self.service, name
+            raise
         if notice is not None:
             self._warner.warn(self.service, name, found.version, notice, wall)
         path = found.path(keep_slash=keep_slash, **(ids or {}))
         response = await self.execute_request(
             asked.with_(
-                endpoint=self._placed(found.version, path),
+                endpoint=self._placed(found, path),
                 operation=asked.operation or name,
             )
         )
@@ -153,11 +162,15 @@ class VersionedAPIClient(APIClient):
             self._warner.warn(self.service, name, found.version, announced, wall)
         return response
 
-    def _placed(self, version: APIVersion, path: str) -> str:
+    def _placed(self, found: ResolvedEndpoint, path: str) -> str:
         """Return a path below the base URL that holds the version once."""
         if not self._version_in_path:
             return path
-        return join_version(self.base_url, version, path)[len(self.base_url) :]
+        segment = self._segments[found.version]
+        template = found.endpoint.paths[found.version]
+        if "{" in template.lstrip("/").partition("/")[0]:
+            return f"/{segment}{path}"  # an id may look like a version
+        return join_version(self.base_url, segment, path)[len(self.base_url) :]
 
     async def migrate_to_version(
         self,

@@ -65,7 +65,8 @@ def _array(values: list[Any], dtype: str) -> Any:
     if dtype == STRING:
         return pd.array(values, dtype="str")
     if dtype == INSTANT:
-        instants = pd.to_datetime(pd.Series(values, dtype="str"), utc=True)
+        texts = pd.Series(values, dtype="str")
+        instants = pd.to_datetime(texts, utc=True, format="ISO8601")
         return instants.dt.as_unit("us")
     if dtype == "Int64":
         return pd.array(values, dtype="Int64")

@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 
 ERROR = "error"
+MAX_DEPTH = 8
+MAX_COLUMNS = 1_000
 
 
 def nodes_frame(
@@ -31,8 +33,10 @@ def nodes_frame(
     -------
     pandas.DataFrame
         n rows in their order. A column for each field met, in order of appearance, with
-        the dtype that pandas finds; lists stay lists. The last column, ``error`` (str),
-        is missing where nothing went wrong.
+        a dtype that can say what is missing; lists stay lists, and so do mappings 8
+        levels deep, or all of them where there would be more than 1,000 columns. The
+        last column, ``error`` (str; ``error_`` where the records have such a field), is
+        missing where nothing went wrong.
 
     Raises
     ------
@@ -45,14 +49,34 @@ def nodes_frame(
     ['name', 'owner.id', 'error']
     """
     rows = [dict(_fields(node)) for node in nodes]
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = _names_of(rows)
+    if len(names) > MAX_COLUMNS:
+        rows = [dict(_fields(node, depth=MAX_DEPTH)) for node in nodes]
+        names = _names_of(rows)
     columns = {name: _column([row.get(name) for row in rows]) for name in names}
+    last = ERROR
+    while last in columns:  # a field of that name is the service's own
+        last += "_"
+    said = [each for _, each in zip(rows, errors, strict=True)]
+    columns[last] = pd.array(said, dtype="str")
     frame = pd.DataFrame(columns, index=range(len(rows)))
-    said = pd.array([each for _, each in zip(rows, errors, strict=True)], dtype="str")
-    # A field of that name is the service's own.
-    frame[ERROR if ERROR not in names else f"{ERROR}_"] = said
     frame.attrs.update(attrs or {})
     return frame
+
+
+def _names_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return all fields, without those that hold only what is missing of an object."""
+    found: dict[str, bool] = {}
+    for row in rows:
+        for name, value in row.items():
+            found[name] = found.get(name, False) or value is not None
+    above = {
+        name[:at]
+        for name in found
+        for at, character in enumerate(name)
+        if character == "."
+    }
+    return [name for name, filled in found.items() if filled or name not in above]
 
 
 def _column(values: list[Any]) -> Any:
@@ -60,19 +84,20 @@ def _column(values: list[Any]) -> Any:
     kinds = {type(value) for value in values if value is not None}
     for kind, dtype in ((bool, "boolean"), (int, "Int64"), (str, "str")):
         if kinds == {kind}:
-            with contextlib.suppress(OverflowError):
+            with contextlib.suppress(OverflowError, TypeError, UnicodeError):
                 return pd.array(values, dtype=dtype)  # type: ignore[call-overload]
     if kinds and kinds <= {int, float}:
-        return pd.array(values, dtype="float64")
+        with contextlib.suppress(OverflowError, TypeError):
+            return pd.array(values, dtype="float64")
     return pd.Series(values, dtype=object)
 
 
-def _fields(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _fields(node: Any, prefix: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
     if isinstance(node, Mapping):
         for name, value in node.items():
             path = f"{prefix}.{name}" if prefix else str(name)
-            if isinstance(value, Mapping) and value:
-                yield from _fields(value, path)
+            if isinstance(value, Mapping) and value and depth < MAX_DEPTH:
+                yield from _fields(value, path, depth + 1)
             else:
                 yield path, value
     elif node is not None:

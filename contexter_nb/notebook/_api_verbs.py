@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from contexter_nb.clients import GraphQLClient, open_clients
-from contexter_nb.core import APIIntegrationError, Secret, SessionClosedError
+from contexter_nb.clients import GraphQLClient, GraphQLPage, open_clients
+from contexter_nb.core import (
+    APIIntegrationError,
+    InvalidArgumentError,
+    Secret,
+    SessionClosedError,
+)
 from contexter_nb.frames import make_frame, nodes_frame
 from contexter_nb.notebook._api_records import (
     alert_record,
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_GRAPHQL_CLIENTS = 20
+MAX_SHOWN_ERRORS = 100
 _CLOSED = "This session is closed; open a new one with contexter_nb.connect()."
 
 
@@ -45,8 +52,8 @@ class APIVerbs:
         self.answers = answers
         self.cache = cache
         self.closed = False
-        self._forgotten: list[GraphQLClient] = []
         self._graphql: dict[tuple[str, Secret | None], GraphQLClient] = {}
+        self._in_use: Counter[GraphQLClient] = Counter()
 
     def _open(self) -> None:
         if self.closed:
@@ -74,7 +81,7 @@ class APIVerbs:
         Raises
         ------
         InvalidArgumentError
-            `limit` is no number from 1.
+            `limit` is no number from 1, or `service` is no text.
 
         Examples
         --------
@@ -84,6 +91,7 @@ class APIVerbs:
         0
         """
         self._open()
+        check_text("service", service)
         calls = self.monitor.requests(check_count("limit", limit), service=service)
         return make_frame("requests", [request_record(each) for each in calls])
 
@@ -108,9 +116,10 @@ class APIVerbs:
         Raises
         ------
         InvalidArgumentError
-            `window_seconds` is out of its range.
+            `window_seconds` is out of its range, or `service` is no text.
         """
         self._open()
+        check_text("service", service)
         window = None
         if window_seconds is not None:
             window = check_seconds("window_seconds", window_seconds, 3600.0)
@@ -216,7 +225,7 @@ class APIVerbs:
         api_key : str or Secret, optional
             Sent as ``Authorization: Bearer``.
         max_pages : int, default 100
-            Where to stop; ``attrs["complete"]`` says whether there was more.
+            Where to stop.
         cache_seconds : float, optional
             How long pages may be taken from the cache.
 
@@ -225,13 +234,15 @@ class APIVerbs:
         pandas.DataFrame
             A row per node in the service's order, a column per field, nested ones by
             dotted paths; ``error`` (str) is missing where a node came whole. ``attrs``
-            has pages, complete, errors (what concerns no single row) and, where a later
-            page failed, ``failure``.
+            has url, pages, complete (whether that is all; None where the service does
+            not say), errors (what concerns no single row, 100 at most) and, where a
+            later page failed, ``failure``.
 
         Raises
         ------
         InvalidArgumentError
-            The URL, the query or the path cannot be used.
+            The URL, the query or the path cannot be used, or there are several lists
+            and no path.
         GraphQLError
             The service answered the first page with errors and no data.
         APIIntegrationError
@@ -241,32 +252,54 @@ class APIVerbs:
         pages_at_most = check_count("max_pages", max_pages)
         if cache_seconds is not None:
             cache_seconds = check_seconds("cache_seconds", cache_seconds, 30 * 86400.0)
+        check_text("path", path)
         client = self._graphql_client(url, api_key)
+        self._in_use[client] += 1
+        try:
+            await self._close_oldest()
+            return await self._followed(
+                client.paginate(
+                    query,
+                    variables,
+                    path=path,
+                    max_pages=pages_at_most,
+                    cache_ttl_seconds=cache_seconds,
+                ),
+                client.url,
+            )
+        finally:
+            self._in_use[client] -= 1
+            if not self._in_use[client]:
+                del self._in_use[client]
+                if client not in self._graphql.values():
+                    await client.close()
+
+    @staticmethod
+    async def _followed(pages: AsyncGenerator[GraphQLPage, None], url: str) -> pd.DataFrame:
+        """Return the nodes of some pages, as many as could be had."""
         nodes: list[Any] = []
         said: list[str | None] = []
-        attrs: dict[str, Any] = {"url": client.client.base_url, "pages": 0}
+        attrs: dict[str, Any] = {"url": url, "pages": 0}
         attrs |= {"complete": False, "errors": ()}
         try:
-            async for page in client.paginate(
-                query,
-                variables,
-                path=path,
-                max_pages=pages_at_most,
-                cache_ttl_seconds=cache_seconds,
-            ):
+            async for page in pages:
                 nodes += page.nodes
                 said += [page.node_errors.get(at) for at in range(len(page.nodes))]
                 attrs["pages"] = page.number
-                attrs["complete"] = not page.has_next
-                attrs["errors"] += page.unplaced_errors
+                attrs["complete"] = None if page.has_next is None else not page.has_next
+                room = MAX_SHOWN_ERRORS - len(attrs["errors"])
+                attrs["errors"] += page.unplaced_errors[:room]
         except APIIntegrationError as exc:
             if not attrs["pages"]:
                 raise
             attrs["failure"] = f"{type(exc).__name__}: {exc}"
+        finally:
+            await pages.aclose()
         return nodes_frame(nodes, said, attrs)
 
     def _graphql_client(self, url: str, api_key: str | Secret | None) -> GraphQLClient:
         """Return the client of a service and an account, made at the first use."""
+        check_text("url", url)  # None is refused by the client
         key = Secret.of(api_key) if api_key is not None else None
         found = self._graphql.pop((url, key), None) or GraphQLClient(
             url,
@@ -275,12 +308,24 @@ class APIVerbs:
             monitor=self.monitor,
         )
         self._graphql[url, key] = found
-        while len(self._graphql) > MAX_GRAPHQL_CLIENTS:
-            self._forgotten.append(self._graphql.pop(next(iter(self._graphql))))
         return found
+
+    async def _close_oldest(self) -> None:
+        """Close clients that were not used for long; one in use when that has ended."""
+        while len(self._graphql) > MAX_GRAPHQL_CLIENTS:
+            oldest = self._graphql.pop(next(iter(self._graphql)))
+            if oldest not in self._in_use:
+                await oldest.close()
 
     async def _close_clients(self) -> None:
         """Close what this session opened; caches and monitor may have other users."""
-        for client in (*self._graphql.values(), *self._forgotten):
+        for client in {*self._graphql.values(), *self._in_use}:
             await client.close()
+        self._graphql.clear()
         await self.answers.close()
+
+
+def check_text(name: str, value: object) -> None:
+    """Refuse what is no text, where None is nothing at all."""
+    if value is not None and not isinstance(value, str):
+        raise InvalidArgumentError(f"{name} is a {type(value).__name__}; give a text.")

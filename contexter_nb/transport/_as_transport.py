@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -41,6 +42,8 @@ def as_httpx_transport(
 
     class PoliciesTransport(library.AsyncBaseTransport):  # type: ignore[misc]
         async def handle_async_request(self, request: Any) -> Any:
+            # Whoever asks wants answers and exceptions of their own library.
+            theirs = sys.modules[type(request).__module__.partition(".")[0]]
             content = await request.aread()
             fields = [
                 (name, value)
@@ -53,8 +56,8 @@ def as_httpx_transport(
             try:
                 answer = await send(asked)
             except APIIntegrationError as exc:
-                raise _foreign(library, exc, request) from exc
-            return library.Response(
+                raise _foreign(theirs, exc, request) from exc
+            return theirs.Response(
                 answer.status_code,
                 headers=[
                     (name, value)

@@ -150,5 +150,5 @@ def test_the_key_of_a_graphql_service_is_shown_nowhere(
     """Neither the frame nor the log of requests nor the session holds it."""
     planted = "planted-" + "Hd8Kq2Lz7Wm4Xc9V"
     frame = session.graphql(library.url, PAGES, api_key=planted, max_pages=1)
-    shown = f"{frame!r} {frame.attrs} {session!r} {session.requests().to_json()}"
+    shown = f"{frame!r} {frame.attrs} {session!r} {session.requests().to_csv()}"
     assert planted not in shown
