@@ -20,6 +20,7 @@ from contexter_nb.clients._health import HealthCheck
 from contexter_nb.clients._open_clients import open_clients
 from contexter_nb.clients._pipeline import Knowledge
 from contexter_nb.clients._presets import MonitoredAPIClient, RateLimitingAPIClient
+from contexter_nb.clients._prices import Price, price_per_million_usd, prices, usd_of
 from contexter_nb.clients._versioned import VersionedAPIClient
 
 __all__ = [
@@ -36,7 +37,11 @@ __all__ = [
     "Library",
     "MonitoredAPIClient",
     "open_clients",
+    "Price",
+    "price_per_million_usd",
+    "prices",
     "RateLimitingAPIClient",
     "Snippet",
+    "usd_of",
     "VersionedAPIClient",
 ]

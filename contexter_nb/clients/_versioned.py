@@ -68,6 +68,7 @@ class VersionedAPIClient(APIClient):
         strict: bool = False,
         **options: Any,
     ) -> None:
+        version = APIVersion.of(version)
         segment = str(version)
         if version_in_path:
             # Without the version, which each endpoint brings.

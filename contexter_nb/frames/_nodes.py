@@ -11,6 +11,7 @@ import pandas as pd
 ERROR = "error"
 MAX_DEPTH = 8
 MAX_COLUMNS = 1_000
+_EXACT = 2**53
 
 
 def nodes_frame(
@@ -86,10 +87,15 @@ def _column(values: list[Any]) -> Any:
         if kinds == {kind}:
             with contextlib.suppress(OverflowError, TypeError, UnicodeError):
                 return pd.array(values, dtype=dtype)  # type: ignore[call-overload]
-    if kinds and kinds <= {int, float}:
-        with contextlib.suppress(OverflowError, TypeError):
-            return pd.array(values, dtype="float64")
+    if float in kinds and kinds <= {int, float} and _exact_as_floats(values):
+        return pd.array(values, dtype="float64")
     return pd.Series(values, dtype=object)
+
+
+def _exact_as_floats(values: list[Any]) -> bool:
+    """Tell whether no whole number among them would become another one."""
+    whole = [value for value in values if isinstance(value, int)]
+    return all(-_EXACT <= value <= _EXACT for value in whole)
 
 
 def _fields(node: Any, prefix: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:

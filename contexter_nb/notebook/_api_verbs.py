@@ -275,7 +275,9 @@ class APIVerbs:
                     await client.close()
 
     @staticmethod
-    async def _followed(pages: AsyncGenerator[GraphQLPage, None], url: str) -> pd.DataFrame:
+    async def _followed(
+        pages: AsyncGenerator[GraphQLPage, None], url: str
+    ) -> pd.DataFrame:
         """Return the nodes of some pages, as many as could be had."""
         nodes: list[Any] = []
         said: list[str | None] = []

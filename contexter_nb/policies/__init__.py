@@ -35,6 +35,7 @@ from contexter_nb.policies._deprecation import (
 from contexter_nb.policies._endpoint import Lifetime, VersionedEndpoint
 from contexter_nb.policies._http_errors import error_from_response
 from contexter_nb.policies._jwt import JWTAuthHandler
+from contexter_nb.policies._ledger import CostLedger, CostRow
 from contexter_nb.policies._limit import TokenBucketRateLimiter
 from contexter_nb.policies._limit_config import RateLimitConfig
 from contexter_nb.policies._limit_grant import DimensionStatus, Grant, LimiterStatus
@@ -77,6 +78,8 @@ __all__ = [
     "CachedEntry",
     "category_of",
     "CircuitBreaker",
+    "CostLedger",
+    "CostRow",
     "decide_retry",
     "decode_body",
     "DEFAULT_RULES",

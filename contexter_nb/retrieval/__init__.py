@@ -6,6 +6,7 @@ May import `core` (and `clients`, which come with the remote services); imported
 
 from __future__ import annotations
 
+from contexter_nb.retrieval._budget import Budget, PricedEmbedder
 from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
 from contexter_nb.retrieval._chunking import CHUNKING_VERSION, chunk_document
 from contexter_nb.retrieval._context7_source import Context7Source
@@ -18,6 +19,7 @@ from contexter_nb.retrieval._documents import (
 )
 from contexter_nb.retrieval._embedders import Embedded, Embedder, InputType, Vectors
 from contexter_nb.retrieval._embedding_cache import EmbeddingCache, EmbeddingCounts
+from contexter_nb.retrieval._estimate import Estimate, Pace, Packing, estimate_embedding
 from contexter_nb.retrieval._filters import (
     FILTER_COLUMNS,
     Condition,
@@ -69,6 +71,7 @@ from contexter_nb.retrieval._term_match import TermMatcher
 from contexter_nb.retrieval._text import repair
 
 __all__ = [
+    "Budget",
     "CachedEmbeddings",
     "Candidate",
     "Catalog",
@@ -85,6 +88,8 @@ __all__ = [
     "Embedder",
     "EmbeddingCache",
     "EmbeddingCounts",
+    "Estimate",
+    "estimate_embedding",
     "Explanation",
     "FILTER_COLUMNS",
     "find",
@@ -108,8 +113,11 @@ __all__ = [
     "ModulesSource",
     "OPTIMIZE_CHUNKS",
     "optimize_index",
+    "Pace",
+    "Packing",
     "parse_where",
     "PartRank",
+    "PricedEmbedder",
     "Problem",
     "Progress",
     "reciprocal_rank_fusion",

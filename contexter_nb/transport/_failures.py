@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -51,15 +51,16 @@ def check_fields(headers: Mapping[str, str]) -> None:
     UnsendableRequestError
         A name or a value holds what no header can carry; only the name is told.
     """
-    for name, value in headers.items():
+    fields: Iterable[tuple[str, object]] = headers.items()
+    for name, value in fields:
         if not isinstance(value, str):
             kind = type(value).__name__
-            del value, headers  # rich tracebacks show variables
+            del value, fields, headers  # rich tracebacks show variables
             raise UnsendableRequestError(
                 f"The header field {name[:100]!r} is a {kind}; give text."
             )
         if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
-            del value, headers
+            del value, fields, headers
             raise UnsendableRequestError(
                 f"The header field {name[:100]!r} cannot be sent, since its name or "
                 "value has a blank at an end, a control character or a letter outside "
