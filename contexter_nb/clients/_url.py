@@ -48,7 +48,7 @@ class BaseURL:
             )
         if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
             raise InvalidArgumentError(
-                f"base_url is {scrub(text)[:100]!r}; give one as "
+                f"base_url is {scrub(str(text))[:100]!r}; give one as "
                 "'https://api.example.org/v1'."
             )
         if parts.query or parts.fragment:
