@@ -22,13 +22,26 @@ from contexter_nb.clients._pipeline import Knowledge
 from contexter_nb.clients._presets import MonitoredAPIClient, RateLimitingAPIClient
 from contexter_nb.clients._prices import Price, price_per_million_usd, prices, usd_of
 from contexter_nb.clients._versioned import VersionedAPIClient
+from contexter_nb.clients._voyage import VoyageAIClient
+from contexter_nb.clients._voyage_auth import VoyageAIAuthHandler
+from contexter_nb.clients._voyage_models import VoyageModel
+from contexter_nb.clients._voyage_results import (
+    ContextualizedResult,
+    EmbeddingProgress,
+    EmbeddingResult,
+    Ranked,
+    RerankResult,
+)
 
 __all__ = [
     "APIClient",
     "ClientMetrics",
     "Context7AuthHandler",
     "Context7Client",
+    "ContextualizedResult",
     "DocumentationOutcome",
+    "EmbeddingProgress",
+    "EmbeddingResult",
     "GraphQLClient",
     "GraphQLPage",
     "GraphQLResult",
@@ -40,8 +53,13 @@ __all__ = [
     "Price",
     "price_per_million_usd",
     "prices",
+    "Ranked",
     "RateLimitingAPIClient",
+    "RerankResult",
     "Snippet",
     "usd_of",
     "VersionedAPIClient",
+    "VoyageAIAuthHandler",
+    "VoyageAIClient",
+    "VoyageModel",
 ]

@@ -69,6 +69,7 @@ from contexter_nb.retrieval._sources import (
 from contexter_nb.retrieval._static_model import StaticEmbedder
 from contexter_nb.retrieval._term_match import TermMatcher
 from contexter_nb.retrieval._text import repair
+from contexter_nb.retrieval._voyage_embedder import VoyageEmbedder
 
 __all__ = [
     "Budget",
@@ -130,5 +131,6 @@ __all__ = [
     "StaticEmbedder",
     "TermMatcher",
     "Vectors",
+    "VoyageEmbedder",
     "Where",
 ]

@@ -25,6 +25,7 @@ PARTS = {
     "cache": ("cache", "rows"),
     "monitor": ("monitor", "rows"),
     "outage": ("outage", "rows"),
+    "voyage": ("voyage", "rows"),
 }
 
 

@@ -1,0 +1,116 @@
+"""Voyage's models as an embedder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from contexter_nb.core import EmbedderError, HTTPError, InvalidArgumentError
+from contexter_nb.retrieval._embedders import Embedded, InputType, Vectors
+
+if TYPE_CHECKING:
+    from contexter_nb.clients import VoyageAIClient
+
+# Of these one text may be the cause, and halves of the batch may do.
+_OF_A_TEXT = frozenset({400, 413, 422})
+
+
+class VoyageEmbedder:
+    """Embed by a `VoyageAIClient`, whose cache, limits and account count.
+
+    Parameters
+    ----------
+    client : VoyageAIClient
+        Not closed with the embedder.
+    model : str, optional
+        By default the client's.
+    dimension : int, optional
+        None takes the model's default.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The model is not known and no dimension is given, or it does not offer this one.
+    """
+
+    def __init__(
+        self,
+        client: VoyageAIClient,
+        *,
+        model: str | None = None,
+        dimension: int | None = None,
+    ) -> None:
+        self._client = client
+        self._model = model or client.model
+        self._dimension = dimension or self._default_dimension()
+
+    def _default_dimension(self) -> int:
+        for each in self._client.get_models():
+            if each.name == self._model and each.dimensions:
+                return each.dimensions[0]
+        raise InvalidArgumentError(
+            f"The dimension of the model {self._model!r} is not known; pass dimension=."
+        )
+
+    @property
+    def identity(self) -> str:
+        """Return the name that vectors are cached and indexed under."""
+        return f"voyage/{self._model}@{self._dimension}"
+
+    @property
+    def dimension(self) -> int:
+        """Return the length of a vector."""
+        return self._dimension
+
+    async def embed(self, texts: Sequence[str], input_type: InputType) -> Embedded:
+        """Embed texts, one row each, in their order; none loses its end unseen.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            n texts.
+        input_type : str
+            ``document`` or ``query``.
+
+        Returns
+        -------
+        Embedded
+            n rows of length 1, and what they cost (0 where the price is not known).
+
+        Raises
+        ------
+        EmbedderError
+            A text cannot be embedded: it is empty, say, or too long.
+        APIIntegrationError
+            The service could not be asked at all; fewer texts would not help.
+        """
+        try:
+            found = await self._client.generate_embeddings(
+                texts,
+                model=self._model,
+                input_type=input_type,
+                dimension=self._dimension,
+            )
+        except InvalidArgumentError as exc:
+            raise EmbedderError(str(exc)) from exc
+        except HTTPError as exc:
+            if exc.status_code not in _OF_A_TEXT:
+                raise
+            raise EmbedderError(str(exc)) from exc
+        return Embedded(
+            vectors=_normalised(found.vectors),
+            token_counts=list(found.token_counts),
+            usd=found.usd or 0.0,
+        )
+
+    def __repr__(self) -> str:
+        return f"<VoyageEmbedder {self.identity}>"
+
+
+def _normalised(vectors: Vectors) -> Vectors:
+    """Return rows of length 1; one of zeros stays as it is."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    np.divide(vectors, lengths, out=vectors, where=lengths > 0)
+    return vectors
