@@ -11,6 +11,7 @@ from typing import Any
 
 from contexter_nb.core._errors import InvalidArgumentError
 from contexter_nb.core._headers import Headers
+from contexter_nb.core._secret import without_frames
 from contexter_nb.core._trace import Trace
 from contexter_nb.core._wire import Timeouts
 
@@ -225,7 +226,7 @@ class APIRequest:
             raise InvalidArgumentError(
                 f"json_data of {self.name!r} cannot be written as JSON ({exc}); give "
                 "dicts, lists, texts, finite numbers, True, False and None."
-            ) from exc
+            ) from without_frames(exc)  # json's frames hold the data
 
 
 def _own(values: Mapping[str, Any]) -> dict[str, Any]:

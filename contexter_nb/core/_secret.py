@@ -99,7 +99,10 @@ class Secret:
         ----------
         value : str or Secret
         """
-        return value if isinstance(value, Secret) else cls(value)
+        try:
+            return value if isinstance(value, Secret) else cls(value)
+        finally:
+            del value  # rich tracebacks show variables
 
     def reveal(self) -> str:
         """Return the credential, for the wire only."""

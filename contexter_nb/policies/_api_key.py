@@ -96,8 +96,10 @@ class APIKeyAuthHandler(_FixedAuthHandler):
         header: str = "Authorization",
         scheme: str | None = "Bearer",
     ) -> None:
-        self._key = Secret.of(key)
-        del key  # an error from here on shows this frame
+        try:
+            self._key = Secret.of(key)
+        finally:
+            del key  # an error shows this frame
         self._header = _field_name(header)
         if scheme is not None and not _FIELD_NAME.fullmatch(scheme):
             raise InvalidArgumentError(

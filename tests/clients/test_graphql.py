@@ -20,6 +20,7 @@ from contexter_nb.core import (
     DecodingError,
     ErrorCategory,
     GraphQLError,
+    Headers,
     HTTPError,
     InvalidArgumentError,
     NotFoundError,
@@ -27,6 +28,7 @@ from contexter_nb.core import (
     RequestTimeoutError,
     ServerError,
     Timeouts,
+    WireResponse,
 )
 from contexter_nb.policies import (
     APICache,
@@ -333,6 +335,20 @@ def test_plain_json_of_another_status_is_a_proxys(body: Any) -> None:
         client, _ = scripted(status(404, body))
         with pytest.raises(NotFoundError, match="check the name and the base URL"):
             await client.execute_query("{ a }")
+
+    run(main())
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"errors": "x"}', b"[" * 100_000])
+def test_a_refusal_that_is_no_graphql_is_an_http_error(content: bytes) -> None:
+    """Status 400 with another body than a list of errors keeps its status."""
+
+    async def main() -> None:
+        fields = Headers({"Content-Type": GRAPHQL_JSON})
+        client, sender = scripted(WireResponse(400, fields, content))
+        with pytest.raises(HTTPError, match="400") as raised:
+            await client.execute_query("{ a }")
+        assert (raised.value.status_code, len(sender.requests)) == (400, 1)
 
     run(main())
 
