@@ -363,7 +363,7 @@ def test_the_log_is_bounded(nb: Any) -> None:
 
 
 def test_both_bridges_and_the_coroutines_say_the_same(
-    tmp_path: Path, nb: Any, box: Sandbox
+    tmp_path: Path, nb: Any, box: Sandbox, books: GraphQLServer
 ) -> None:
     """Plain, awaited or over the other bridge: the same rows."""
     name, client = client_of(box.services["catalog"] + "/v1")
@@ -376,6 +376,9 @@ def test_both_bridges_and_the_coroutines_say_the_same(
         pd.testing.assert_frame_equal(plain, nested.requests(service=name))
         for verb in TABLES:
             assert_kind(getattr(nested, verb)(), verb)
+        pd.testing.assert_frame_equal(
+            nested.graphql(books.url, ALL_BOOKS), nb.graphql(books.url, ALL_BOOKS)
+        )
 
 
 # Any GraphQL service as a frame
