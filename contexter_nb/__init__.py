@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from contexter_nb import sandbox
     from contexter_nb.bridge import run, sync
     from contexter_nb.core import ContexterError
     from contexter_nb.notebook import (
@@ -45,6 +46,7 @@ __all__ = [
     "ContexterError",
     "load_ipython_extension",
     "run",
+    "sandbox",
     "Session",
     "sync",
 ]
@@ -56,6 +58,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("contexter_nb")
+    if name == "sandbox":  # a room that is also a verb
+        return import_module(f"{__name__}.{name}")
     room = _ROOM_OF.get(name)
     if room is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,7 +17,7 @@ _MAX_JOBS = 1_000
 _MAX_FAILURES = 100
 _MAX_HITS = 50
 _WORD = re.compile(r"[a-z0-9]+")
-_SUMMARIES = {
+SUMMARIES = {
     "altair": "Declarative statistical charts",
     "anyio": "Asynchronous networking and concurrency on asyncio or trio",
     "attrs": "Classes without boilerplate",
@@ -135,19 +135,19 @@ class LibraryCatalog:
         return Reply.of({"error": {"status": status, "message": message}}, status)
 
     async def _list(self, request: Request, _: Mapping[str, str]) -> Reply:
-        pages = math.ceil(len(_SUMMARIES) / PAGE_SIZE)
+        pages = math.ceil(len(SUMMARIES) / PAGE_SIZE)
         page = _whole(request.query.get("page", "1"), 1, 1_000_000)
         if page is None:
             return self.refuse(400, "page is no whole number from 1 on")
-        names = list(_SUMMARIES)[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+        names = list(SUMMARIES)[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
         listed = [_item(name) for name in names]
-        counts = {"page": page, "pages": pages, "total": len(_SUMMARIES)}
+        counts = {"page": page, "pages": pages, "total": len(SUMMARIES)}
         return Reply.of({"items": listed, **counts})
 
     async def _show(self, _: Request, found: Mapping[str, str]) -> Reply:
         name = found["name"]
-        if name not in _SUMMARIES:
-            hint = did_you_mean(name[:100], _SUMMARIES)
+        if name not in SUMMARIES:
+            hint = did_you_mean(name[:100], SUMMARIES)
             return self.refuse(404, f"no library is called {name[:100]!r}.{hint}")
         return Reply.of(_item(name))
 
@@ -180,7 +180,7 @@ class LibraryCatalog:
 
 
 def _item(name: str) -> dict[str, str]:
-    return {"name": name, "summary": _SUMMARIES[name]}
+    return {"name": name, "summary": SUMMARIES[name]}
 
 
 def _whole(text: str, low: int, high: int) -> int | None:
@@ -196,7 +196,7 @@ def _hits(query: str, limit: int) -> list[dict[str, Any]]:
     wanted = set(_WORD.findall(query.lower()))
     shared = {
         name: len(wanted.intersection(_WORD.findall(f"{name} {text}".lower())))
-        for name, text in _SUMMARIES.items()
+        for name, text in SUMMARIES.items()
     }
     best = sorted(
         filter(shared.__getitem__, shared), key=lambda name: (-shared[name], name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from contexter_nb.sandbox._knobs import Knobs
 
 Schedule = Sequence[tuple[float, Knobs]]
 _MAX_STEPS = 10_000
+_MAX_BUCKETS = 1_000
+_OTHER_LIMITS = ("anonymous_requests_per_minute", "tokens_per_minute")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,9 @@ class Verdict:
     status : int or None
         An error to answer with; None where the service itself answers.
     retry_after_seconds : int or None
+        Until the next request passes.
+    limit_per_minute : float or None
+        What was passed.
     """
 
     delay_seconds: float = 0.0
@@ -35,6 +41,7 @@ class Verdict:
     status: int | None = None
     message: str = ""
     retry_after_seconds: int | None = None
+    limit_per_minute: float | None = None
 
 
 class Bucket:
@@ -46,16 +53,18 @@ class Bucket:
         self._level = self._capacity
         self._at = now
 
-    def take(self, now: float) -> float:
-        """Take one token and return 0, or return the seconds until there is one."""
+    def take(self, now: float, amount: float = 1.0) -> float:
+        """Take `amount` and return 0, or return the seconds until there is so much."""
         gained = max(0.0, now - self._at) * self._rate
         self._level = min(self._capacity, self._level + gained)
         self._at = max(self._at, now)
-        # Sums of floats end a hair below 1 after exactly the wait that was told.
-        if self._level >= 1.0 - 1e-9:
-            self._level -= 1.0
+        # Sums of floats end a hair below it after exactly the wait that was told.
+        if self._level >= amount * (1.0 - 1e-9):
+            self._level -= amount
             return 0.0
-        return (1.0 - self._level) / self._rate
+        if amount > self._capacity:
+            return math.inf
+        return (amount - self._level) / self._rate
 
 
 class Faults:
@@ -68,7 +77,8 @@ class Faults:
         self._lock = threading.Lock()
         self._steps: list[tuple[float, Knobs]] = []
         self._random = new_random()
-        self._bucket: Bucket | None = None
+        # By knob and key; the key that was silent longest goes first.
+        self._buckets: OrderedDict[tuple[str, str], Bucket] = OrderedDict()
         self._knobs = knobs
         self._turn(knobs, now, restart=True)
 
@@ -87,13 +97,13 @@ class Faults:
 
     def schedule(self, steps: Schedule, now: float) -> None:
         """Take the place of an earlier schedule; seconds count from `now`."""
-        wanted = [(now + seconds, knobs) for seconds, knobs in _checked(steps)]
+        wanted = [(now + seconds, knobs) for seconds, knobs in checked_steps(steps)]
         with self._lock:
             self._follow_schedule(now)
             self._steps = sorted(wanted, key=lambda step: step[0])
 
-    def decide(self, now: float) -> Verdict:
-        """Return what becomes of a request that came at `now`."""
+    def decide(self, now: float, key: str = "") -> Verdict:
+        """Return what becomes of a request that came at `now` with a key, or none."""
         with self._lock:
             self._follow_schedule(now)
             knobs = self._knobs
@@ -104,21 +114,59 @@ class Faults:
                 return Verdict(
                     delay_seconds=delay, status=503, message="the service is down"
                 )
-            wait = self._bucket.take(now) if self._bucket else 0.0
+            wait, limit = self._take_request(now, key)
         if wait > 0:
             return Verdict(
                 delay_seconds=delay,
                 status=429,
-                message=f"more than {knobs.requests_per_minute:g} requests a minute",
+                message=f"more than {limit:g} requests a minute",
                 retry_after_seconds=max(1, math.ceil(wait - 1e-9)),
+                limit_per_minute=limit,
             )
         if reset < knobs.reset_rate:
             return Verdict(delay_seconds=delay, dropped=True)
         if error < knobs.error_rate:
+            status = knobs.error_status
+            overloaded = "the service is overloaded"
             return Verdict(
-                delay_seconds=delay, status=503, message="the service is overloaded"
+                delay_seconds=delay,
+                status=status,
+                message=overloaded if status == 503 else "the sandbox was told to fail",
             )
         return Verdict(delay_seconds=delay)
+
+    def take_tokens(self, now: float, key: str, tokens: float) -> float:
+        """Take tokens of a key's minute: 0, or the seconds until there are so many."""
+        with self._lock:
+            self._follow_schedule(now)
+            limit = self._knobs.tokens_per_minute
+            if limit is None:
+                return 0.0
+            bucket = self._bucket("tokens_per_minute", key, limit, None, now)
+            return bucket.take(now, tokens)
+
+    def _take_request(self, now: float, key: str) -> tuple[float, float]:
+        """Return the wait, and the limit that demands it."""
+        knobs = self._knobs
+        limits = [("requests_per_minute", knobs.requests_per_minute, knobs.burst)]
+        if not key:
+            anonymous = knobs.anonymous_requests_per_minute
+            limits.append(("anonymous_requests_per_minute", anonymous, None))
+        for name, limit, burst in limits:
+            if limit is not None:
+                wait = self._bucket(name, key, limit, burst, now).take(now)
+                if wait > 0:
+                    return wait, limit
+        return 0.0, 0.0
+
+    def _bucket(
+        self, name: str, key: str, limit: float, burst: int | None, now: float
+    ) -> Bucket:
+        found = self._buckets.pop((name, key), None) or Bucket(limit, burst, now)
+        self._buckets[name, key] = found
+        if len(self._buckets) > _MAX_BUCKETS:
+            self._buckets.popitem(last=False)
+        return found
 
     def _follow_schedule(self, now: float) -> None:
         while self._steps and self._steps[0][0] <= now:
@@ -126,18 +174,18 @@ class Faults:
             self._turn(knobs, at, restart=knobs.seed != self._knobs.seed)
 
     def _turn(self, knobs: Knobs, now: float, *, restart: bool) -> None:
-        before = (self._knobs.requests_per_minute, self._knobs.burst)
-        limit = knobs.requests_per_minute
-        if limit is None:
-            self._bucket = None
-        elif self._bucket is None or before != (limit, knobs.burst):
-            self._bucket = Bucket(limit, knobs.burst, now)
+        for name in ("requests_per_minute", *_OTHER_LIMITS):
+            before, after = (getattr(each, name) for each in (self._knobs, knobs))
+            rests = name in _OTHER_LIMITS or self._knobs.burst == knobs.burst
+            if before != after or not rests:
+                for bucket in [each for each in self._buckets if each[0] == name]:
+                    del self._buckets[bucket]
         if restart:
             self._random.seed(knobs.seed)
         self._knobs = knobs
 
 
-def _checked(steps: Schedule) -> list[tuple[float, Knobs]]:
+def checked_steps(steps: Schedule) -> list[tuple[float, Knobs]]:
     """Return the steps as a list, or refuse what is no schedule."""
     wanted = (
         "give pairs of seconds from now and Knobs, as [(2.0, Knobs(outage=True)), "

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from contexter_nb.core import InvalidArgumentError, did_you_mean
 
 _MAX_SECONDS = 3_600.0
 _RATES = ("error_rate", "reset_rate")
 _DURATIONS = ("latency_seconds", "jitter_seconds")
+_LIMITS = (
+    "requests_per_minute",
+    "anonymous_requests_per_minute",
+    "tokens_per_minute",
+)
+_SWITCHES = ("outage", "pending")
+_VECTORS = ("model", "hash")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,14 +33,26 @@ class Knobs:
     requests_per_minute : float or None
         Above it, 429 with an honest Retry-After in whole seconds: a request sent so
         much later passes, unless another was first. None for no limit.
+        Each key has a minute of its own.
     burst : int or None
         How many of them may come at once after a rest; None for a whole minute's.
+    anonymous_requests_per_minute : float or None
+        The same for those without a key, all together; None for no limit.
+    tokens_per_minute : float or None
+        Above it, 429 from services that count tokens; each key has its own.
     error_rate : float
-        Share of the requests that get 503, 0 to 1.
+        Share of the requests that get `error_status`, 0 to 1.
+    error_status : int
+        400 to 599; each service words it in its own form.
     reset_rate : float
         Share of the requests whose connection is broken off unanswered, 0 to 1.
     outage : bool
         Every request gets 503.
+    pending : bool
+        Context7 answers 202 while it first reads a library; otherwise it lets wait.
+    vectors : str
+        Voyage's: ``"model"`` gives those of the static model, ``"hash"`` random ones
+        that depend on the text alone and cost next to nothing, for load tests.
     seed : int
         Of the chance behind jitter, errors and resets: the same seed and the same
         order of requests give the same faults.
@@ -53,9 +72,14 @@ class Knobs:
     jitter_seconds: float = 0.0
     requests_per_minute: float | None = None
     burst: int | None = None
+    anonymous_requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
     error_rate: float = 0.0
+    error_status: int = 503
     reset_rate: float = 0.0
     outage: bool = False
+    pending: bool = False
+    vectors: Literal["model", "hash"] = "model"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -64,20 +88,23 @@ class Knobs:
         for name in _DURATIONS:
             value = getattr(self, name)
             _check_number(name, value, 0.0, _MAX_SECONDS, "seconds from 0 to 3600")
-        limit = self.requests_per_minute
-        if limit is not None and not (_is_number(limit) and 0 < limit < math.inf):
-            raise InvalidArgumentError(
-                f"requests_per_minute is {limit!r}; give a number above 0, or None "
-                "for no limit."
-            )
+        for name in _LIMITS:
+            _check_limit(name, getattr(self, name))
         if self.burst is not None and not (_is_whole(self.burst) and self.burst >= 1):
             raise InvalidArgumentError(
                 f"burst is {self.burst!r}; give a whole number from 1 on, or None "
                 "for a minute's requests."
             )
-        if not isinstance(self.outage, bool):
+        for name in _SWITCHES:
+            _check_switch(name, getattr(self, name))
+        status = self.error_status
+        if not (_is_whole(status) and 400 <= status <= 599):
             raise InvalidArgumentError(
-                f"outage is {self.outage!r}; give True or False."
+                f"error_status is {status!r}; give a whole number from 400 to 599."
+            )
+        if self.vectors not in _VECTORS:
+            raise InvalidArgumentError(
+                f"vectors is {self.vectors!r}; give 'model' or 'hash'."
             )
         if not _is_whole(self.seed):
             raise InvalidArgumentError(f"seed is {self.seed!r}; give a whole number.")
@@ -121,10 +148,6 @@ class Knobs:
         return f"Knobs({shown})"
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -136,3 +159,21 @@ def _check_number(
         raise InvalidArgumentError(f"{name} is {value!r}; give {wanted}.")
     if not low <= value <= high:
         raise InvalidArgumentError(f"{name} is {value!r}; give {wanted}.")
+
+
+def _check_limit(name: str, value: object) -> None:
+    if value is None:
+        return
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        fits = 0 < value < math.inf
+    else:
+        fits = False
+    if not fits:
+        raise InvalidArgumentError(
+            f"{name} is {value!r}; give a number above 0, or None for no limit."
+        )
+
+
+def _check_switch(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise InvalidArgumentError(f"{name} is {value!r}; give True or False.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import threading
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,19 +49,27 @@ class Log:
     """The last requests, the oldest first, and how many there were in all."""
 
     def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
+        self._lock = threading.Lock()
         self._entries: deque[RequestSeen] = deque(maxlen=max_entries)
         self._salt = new_id().encode()
         self.total = 0
 
     def add(self, entry: RequestSeen) -> None:
         """Note a request; the oldest goes where there are too many."""
-        self._entries.append(entry)
-        self.total += 1
+        with self._lock:
+            self._entries.append(entry)
+            self.total += 1
 
     def entries(self) -> tuple[RequestSeen, ...]:
         """Return what is kept; callable from any thread."""
-        # A deque's copy is one step of the interpreter, list() of it is not.
-        return tuple(self._entries.copy())
+        return self.since(0)[0]
+
+    def since(self, total: int) -> tuple[tuple[RequestSeen, ...], int]:
+        """Return what is kept of those after the first `total`, and how many came."""
+        with self._lock:
+            kept = tuple(self._entries)
+            added = self.total - total
+            return (kept[-added:] if added else ()), self.total
 
     def fingerprint(self, key: str) -> str:
         """Return what stands for a key in this log."""

@@ -1,4 +1,4 @@
-"""Services with knobs in a thread of this process, for as long as they are wanted."""
+"""Services with knobs in a thread or a process, for as long as they are wanted."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from typing import Any, Self
 from contexter_nb.core import (
     Clock,
     InvalidArgumentError,
+    Secret,
     SystemClock,
     did_you_mean,
 )
-from contexter_nb.sandbox._faults import Faults, Schedule
+from contexter_nb.sandbox._faults import Schedule, checked_steps
 from contexter_nb.sandbox._http import Limits
+from contexter_nb.sandbox._keys import key_of
 from contexter_nb.sandbox._knobs import Knobs
-from contexter_nb.sandbox._log import Log, RequestSeen
-from contexter_nb.sandbox._server import HOST, Server
+from contexter_nb.sandbox._log import RequestSeen
+from contexter_nb.sandbox._process import InProcess, Orders
+from contexter_nb.sandbox._running import Running
+from contexter_nb.sandbox._server import HOST
 from contexter_nb.sandbox._service import Service
-from contexter_nb.sandbox._thread import ServerThread
+from contexter_nb.sandbox._thread import InThread
 
 _NAME = re.compile(r"[a-z0-9-]{1,50}")
 
@@ -30,7 +34,8 @@ _NAME = re.compile(r"[a-z0-9-]{1,50}")
 class Sandbox:
     """Services that run on 127.0.0.1, and can be made to fail; opened by `sandbox`.
 
-    It ends with `close`, with its ``with`` block, when nobody holds it any more, and
+    They run in a thread of this process, or by `in_process` in one of their own. It
+    ends with `close`, with its ``with`` block, when nobody holds it any more, and
     with the interpreter. Every method may be called from any thread.
 
     Parameters
@@ -45,6 +50,8 @@ class Sandbox:
         The machine's own where None; its `sleep` is awaited on the sandbox's loop.
     limits : Limits, optional
         What clients may use up; the defaults where None.
+    api_key : Secret, optional
+        What they were made to demand; `api_key` tells it.
 
     Raises
     ------
@@ -68,47 +75,110 @@ class Sandbox:
         port: int = 0,
         clock: Clock | None = None,
         limits: Limits | None = None,
+        api_key: Secret | None = None,
     ) -> None:
-        names = [each.name for each in services]
-        _check_names(names)
-        self._clock = clock or SystemClock()
-        now = self._clock.now()
-        self._faults = {each.name: Faults(knobs, now) for each in services}
-        self._log = Log()
-        server = Server(
-            {each.name: each for each in services},
-            self._faults,
-            self._log,
-            self._clock,
-            limits or Limits(),
+        _check_names([each.name for each in services])
+        running = InThread(services, knobs, port, clock or SystemClock(), limits)
+        self._hold(running, api_key or key_of(running.paths))
+
+    @classmethod
+    def in_process(
+        cls,
+        services: Sequence[str],
+        knobs: Knobs,
+        *,
+        api_key: Secret | None = None,
+        port: int = 0,
+    ) -> Self:
+        """Start services by their names in a process of their own.
+
+        Parameters
+        ----------
+        services : sequence of str
+            Names that `sandbox` knows.
+        knobs : Knobs
+            Of every service, to begin with.
+        api_key : Secret, optional
+            What all of them demand as a key; None leaves it to each.
+        port : int, default 0
+            0 for any that is free.
+
+        Returns
+        -------
+        Sandbox
+            Its process ends with it, and with this one, however that ends.
+
+        Raises
+        ------
+        InvalidArgumentError
+            A name is given twice, the port cannot be used, or no process could be
+            started.
+        """
+        _check_names(list(services))
+        box = cls.__new__(cls)
+        orders = Orders(
+            services=tuple(services), knobs=knobs, port=port, api_key=api_key
         )
-        self._thread = ServerThread(server, port)
-        # Nothing may be waited for while garbage is collected, hence no join there.
-        weakref.finalize(self, self._thread.end).atexit = False
+        box._hold(InProcess(orders), api_key or key_of(services))
+        return box
+
+    def _hold(self, running: Running, api_key: Secret | None) -> None:
+        self._running = running
+        self._api_key = api_key
+        # Nothing may be waited for while garbage is collected, hence no close there.
+        weakref.finalize(self, running.end).atexit = False
         _open.add(self)
 
     @property
     def url(self) -> str:
         """The address of the sandbox; it lists the services there."""
-        return f"http://{HOST}:{self._thread.port}"
+        return f"http://{HOST}:{self._running.port}"
 
     @property
     def services(self) -> Mapping[str, str]:
         """The base URL of each service, by its name."""
-        return MappingProxyType({name: f"{self.url}/{name}" for name in self._faults})
+        paths = self._running.paths
+        return MappingProxyType(
+            {name: f"{self.url}/{name}{base}" for name, base in paths.items()}
+        )
 
     @property
     def knobs(self) -> Mapping[str, Knobs]:
         """The knobs of each service as they are now, by its name."""
-        now = self._clock.now()
-        return MappingProxyType(
-            {name: each.knobs(now) for name, each in self._faults.items()}
-        )
+        return MappingProxyType(self._running.knobs())
+
+    @property
+    def api_key(self) -> Secret | None:
+        """The key that the services take; None where none of them demands one."""
+        return self._api_key
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables that lead `connect` here.
+
+        Returns
+        -------
+        dict of str to str
+            Addresses and the key of the services that it has variables for.
+
+        Examples
+        --------
+        >>> from contexter_nb.sandbox import sandbox
+        >>> with sandbox("voyage") as box:
+        ...     sorted(box.environment())
+        ['VOYAGE_API_KEY', 'VOYAGE_BASE_URL']
+        """
+        told = {}
+        for name in ("voyage", "context7"):
+            if name in self.services:
+                told[f"{name.upper()}_BASE_URL"] = self.services[name]
+                if self._api_key is not None:
+                    told[f"{name.upper()}_API_KEY"] = self._api_key.reveal()
+        return told
 
     @property
     def closed(self) -> bool:
         """Whether it no longer serves."""
-        return not self._thread.alive
+        return not self._running.alive
 
     def set(self, service: str | None = None, /, **knobs: Any) -> None:
         """Turn some knobs; the others stay. It holds from the next request on.
@@ -124,11 +194,11 @@ class Sandbox:
         ------
         InvalidArgumentError
             There is no such service or knob, or a value is none for it.
+        ClientClosedError
+            Its process has ended unasked.
         """
         Knobs().with_(**knobs)  # refused before one of several services is turned
-        now = self._clock.now()
-        for faults in self._of(service):
-            faults.turn(knobs, now)
+        self._running.turn(self._of(service), knobs)
 
     def schedule(self, steps: Schedule, service: str | None = None) -> None:
         """Turn all knobs at times to come, in place of an earlier schedule.
@@ -153,9 +223,7 @@ class Sandbox:
         >>> with sandbox("catalog") as box:
         ...     box.schedule([(2.0, Knobs(outage=True)), (5.0, Knobs())])
         """
-        now = self._clock.now()
-        for faults in self._of(service):
-            faults.schedule(steps, now)
+        self._running.schedule(self._of(service), checked_steps(steps))
 
     def log(self) -> tuple[RequestSeen, ...]:
         """Return the last 10,000 requests, the oldest first.
@@ -165,12 +233,11 @@ class Sandbox:
         tuple of RequestSeen
             A request is in it before its answer is sent.
         """
-        return self._log.entries()
+        return self._running.log()
 
     def close(self) -> None:
         """Stop serving, break off open requests, free the port; again does nothing."""
-        self._thread.end()
-        self._thread.join()
+        self._running.close()
         _open.discard(self)
 
     def __enter__(self) -> Self:
@@ -186,12 +253,16 @@ class Sandbox:
 
     def __repr__(self) -> str:
         where = "closed" if self.closed else self.url
-        told = ", ".join(f"{name} {knobs!r}" for name, knobs in self.knobs.items())
-        return f"<Sandbox {where}: {told}; {self._log.total} requests>"
+        told = ", ".join(
+            f"{name} {knobs!r}" if knobs.turned() else name
+            for name, knobs in self.knobs.items()
+        )
+        return f"<Sandbox {where}: {told}; {self._running.total()} requests>"
 
     def _repr_html_(self) -> str:
+        knobs, closed = self.knobs, self.closed
         cells = [
-            ("closed" if self.closed else url, repr(self.knobs[name]))
+            ("closed" if closed else url, repr(knobs[name]))
             for name, url in self.services.items()
         ]
         rows = "".join(
@@ -203,19 +274,20 @@ class Sandbox:
                 for each in shown
             )
             + "</tr>"
-            for name, shown in zip(self._faults, cells, strict=True)
+            for name, shown in zip(self.services, cells, strict=True)
         )
         return (
-            f"<div><strong>Sandbox</strong>, {self._log.total} requests"
+            f"<div><strong>Sandbox</strong>, {self._running.total()} requests"
             f'<table style="margin:4px 0 0 0;border:none">{rows}</table></div>'
         )
 
-    def _of(self, service: str | None) -> list[Faults]:
+    def _of(self, service: str | None) -> list[str]:
+        names = list(self._running.paths)
         if service is None:
-            return list(self._faults.values())
-        if service not in self._faults:
-            raise InvalidArgumentError(unknown_service(service, self._faults))
-        return [self._faults[service]]
+            return names
+        if service not in names:
+            raise InvalidArgumentError(unknown_service(service, names))
+        return [service]
 
 
 def _check_names(names: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from contexter_nb.core import Clock, scrub
@@ -15,7 +16,12 @@ from contexter_nb.sandbox._http import (
     UnfitRequestError,
 )
 from contexter_nb.sandbox._log import Log, RequestSeen, shown_path
-from contexter_nb.sandbox._service import Reply, Request, Service
+from contexter_nb.sandbox._service import (
+    Reply,
+    Request,
+    Service,
+    limit_fields_of,
+)
 
 HOST = "127.0.0.1"
 _log = logging.getLogger("contexter_nb.sandbox")
@@ -148,16 +154,26 @@ class Server:
 
     async def _answer(self, name: str, request: Request) -> Reply | None:
         service = self._services[name]
-        verdict = self._faults[name].decide(self._clock.now())
+        faults, now, key = self._faults[name], self._clock.now(), request.key
+        verdict = faults.decide(now, key)
         if verdict.delay_seconds > 0:
             await self._clock.sleep(verdict.delay_seconds)
         if verdict.dropped:
             return None
         if verdict.status is not None:
             reply = service.refuse(verdict.status, verdict.message)
-            if verdict.retry_after_seconds is None:
+            wait, limit = verdict.retry_after_seconds, verdict.limit_per_minute
+            if wait is None or limit is None:
                 return reply
-            return reply.with_headers({"Retry-After": str(verdict.retry_after_seconds)})
+            told = limit_fields_of(service, limit, wait, self._clock.wall())
+            return reply.with_headers(told)
+        request = replace(
+            request,
+            knobs=faults.knobs(now),
+            take_tokens=lambda tokens: faults.take_tokens(
+                self._clock.now(), key, tokens
+            ),
+        )
         try:
             async with asyncio.timeout(self._limits.answer_seconds):
                 return await service.answer(request)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from contexter_nb.core import Headers
+from contexter_nb.sandbox._knobs import Knobs
+
+LimitFields = Callable[[float, int, datetime], Mapping[str, str]]
+
+
+def _unlimited(tokens: int) -> float:
+    return 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +34,11 @@ class Request:
     headers : Headers
     body : bytes
         Empty where there is none.
+    knobs : Knobs
+        Of the service, as they are now.
+    take_tokens : callable
+        Takes so many tokens of the key's minute: 0, or the seconds until there are so
+        many, infinite where there never are.
     """
 
     method: str
@@ -33,6 +46,16 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Headers = field(default_factory=Headers)
     body: bytes = field(default=b"", repr=False)
+    knobs: Knobs = field(default=Knobs(), repr=False)
+    take_tokens: Callable[[int], float] = field(
+        default=_unlimited, repr=False, compare=False
+    )
+
+    @property
+    def bearer(self) -> str:
+        """The credential sent as ``Authorization: Bearer``, or empty."""
+        scheme, _, value = self.headers.get("authorization", "").partition(" ")
+        return value.strip() if scheme.lower() == "bearer" else ""
 
     @property
     def key(self) -> str:
@@ -40,10 +63,7 @@ class Request:
 
         Source: the scheme's name is compared case-blind (RFC 9110, section 11.1).
         """
-        scheme, _, value = self.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return value.strip()
-        return self.headers.get("x-api-key", "").strip()
+        return self.bearer or self.headers.get("x-api-key", "").strip()
 
     def json(self) -> Any:
         """Return the body decoded.
@@ -121,6 +141,10 @@ class Service(Protocol):
 
     It is as strict as the real one: 404 for an unknown path, 405 for another method,
     400 for a body that is no JSON, 401 without the key that it demands.
+
+    It may also have a `base_path` (``/v1``), which its address in the sandbox then ends
+    in, and ``limit_fields(limit_per_minute, retry_after_seconds, wall)``, the header
+    fields of a 429; without it they are Retry-After.
     """
 
     @property
@@ -152,3 +176,23 @@ class Service(Protocol):
         -------
         Reply
         """
+
+
+def base_path_of(service: Service) -> str:
+    """Return what the address of a service ends in after its name.
+
+    >>> from contexter_nb.sandbox import LibraryCatalog
+    >>> base_path_of(LibraryCatalog())
+    ''
+    """
+    return str(getattr(service, "base_path", ""))
+
+
+def limit_fields_of(
+    service: Service, limit_per_minute: float, retry_after_seconds: int, wall: datetime
+) -> Mapping[str, str]:
+    """Return the header fields of a service's 429."""
+    told: LimitFields | None = getattr(service, "limit_fields", None)
+    if told is None:
+        return {"Retry-After": str(retry_after_seconds)}
+    return told(limit_per_minute, retry_after_seconds, wall)

@@ -107,7 +107,7 @@ def test_every_import_is_declared() -> None:
     imported by the extension that IPython loads.
     """
     owners = packages_distributions()
-    extras = declared("httpx2", "jwt", "otel", "redis")
+    extras = declared("httpx2", "jwt", "lab", "otel", "redis")
     missing = {}
     for path in PACKAGE.rglob("*.py"):
         at_once = imported_at_once(path)
