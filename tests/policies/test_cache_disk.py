@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import logging
 import os
@@ -20,7 +21,8 @@ import pytest
 from contexter_nb.core import HomeError
 from contexter_nb.policies import _cache_file, _cache_lease, _cache_rows
 from contexter_nb.policies._cache import APICache
-from contexter_nb.policies._cache_entry import Entry, Fetched
+from contexter_nb.policies._cache_disk import DiskTier
+from contexter_nb.policies._cache_entry import Entry, Fetched, record_of
 from contexter_nb.policies._cache_file import CacheFile
 from contexter_nb.policies._cache_stats import TierStats
 from tests.loops import FakeClock, run_really
@@ -1026,13 +1028,32 @@ def test_who_is_cancelled_waiting_for_the_turn_holds_up_nobody(path: Path) -> No
 
 def test_much_that_waits_to_be_written_is_waited_for(path: Path) -> None:
     """Beyond 16 MB a set takes as long as writing, so that memory is bounded."""
+    tier = DiskTier(path, 100_000_000, 0, "test")
+    let_go = threading.Event()
+    entry = Entry(b"x" * 2_000_000, 60)
 
-    async def work(cache: APICache) -> int:
-        for number in range(9):
-            await cache.set(f"k{number}", Entry(b"x" * 2_000_000, 60))
-        return cache.stats()[1].entries
+    async def set_one(number: int) -> None:
+        await tier.set_many({f"k{number}": record_of(entry, 1_000, 0.5)}, 1_000, 0)
 
-    assert using(path, work) >= 8
+    async def main() -> tuple[bool, int]:
+        tier._submit(functools.partial(_wait_for, let_go))  # a slow file
+        try:
+            for number in range(8):
+                await set_one(number)
+            ninth = asyncio.create_task(set_one(8))
+            done, _ = await asyncio.wait([ninth], timeout=0.1)
+        finally:
+            let_go.set()
+        await ninth
+        entries = tier.tally.read().entries
+        await tier.close(1_000)
+        return bool(done), entries
+
+    assert run_really(main()) == (False, 9)
+
+
+def _wait_for(event: threading.Event) -> None:
+    assert event.wait(20)
 
 
 def test_a_mistake_in_a_job_is_raised_where_it_was_asked_for(path: Path) -> None:
