@@ -21,6 +21,18 @@ from contexter_nb.clients._open_clients import open_clients
 from contexter_nb.clients._pipeline import Knowledge
 from contexter_nb.clients._presets import MonitoredAPIClient, RateLimitingAPIClient
 from contexter_nb.clients._prices import Price, price_per_million_usd, prices, usd_of
+from contexter_nb.clients._qdrant import QdrantAPIClient
+from contexter_nb.clients._qdrant_points import (
+    FacetCount,
+    Point,
+    ScoredPoint,
+    Sparse,
+    StoredPoint,
+)
+from contexter_nb.clients._qdrant_rebuild import Rebuilt
+from contexter_nb.clients._qdrant_spec import CollectionState
+from contexter_nb.clients._qdrant_upsert import FailedPoint, UpsertResult
+from contexter_nb.clients._qdrant_version import ServerVersion
 from contexter_nb.clients._versioned import VersionedAPIClient
 from contexter_nb.clients._voyage import VoyageAIClient
 from contexter_nb.clients._voyage_auth import VoyageAIAuthHandler
@@ -36,12 +48,15 @@ from contexter_nb.clients._voyage_results import (
 __all__ = [
     "APIClient",
     "ClientMetrics",
+    "CollectionState",
     "Context7AuthHandler",
     "Context7Client",
     "ContextualizedResult",
     "DocumentationOutcome",
     "EmbeddingProgress",
     "EmbeddingResult",
+    "FacetCount",
+    "FailedPoint",
     "GraphQLClient",
     "GraphQLPage",
     "GraphQLResult",
@@ -50,13 +65,21 @@ __all__ = [
     "Library",
     "MonitoredAPIClient",
     "open_clients",
+    "Point",
     "Price",
     "price_per_million_usd",
     "prices",
+    "QdrantAPIClient",
     "Ranked",
     "RateLimitingAPIClient",
+    "Rebuilt",
     "RerankResult",
+    "ScoredPoint",
+    "ServerVersion",
     "Snippet",
+    "Sparse",
+    "StoredPoint",
+    "UpsertResult",
     "usd_of",
     "VersionedAPIClient",
     "VoyageAIAuthHandler",
