@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +99,22 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
 def check_mode(mode: object) -> str:
     """Return how to search."""
     return check_choice("mode", mode, MODES)
+
+
+def check_weights(weights: object) -> None:
+    """Refuse weights of a search that are no mapping of part to number."""
+    if weights is not None and not isinstance(weights, Mapping):
+        raise InvalidArgumentError(
+            f"weights is {type(weights).__name__}; give a mapping of part to number."
+        )
+    for part, weight in (weights or {}).items():
+        check_choice("a part in weights", part, ("dense", "text", "terms"))
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)):
+            raise InvalidArgumentError(f"weights[{part!r}] is {weight!r}, no number.")
+        if not 0 <= weight <= 100:
+            raise InvalidArgumentError(
+                f"weights[{part!r}] is {weight}; give a number from 0 to 100."
+            )
 
 
 def check_texts(name: str, texts: object) -> list[str]:

@@ -26,8 +26,10 @@ from contexter_nb.notebook._arguments import (
     check_mode,
     check_query,
     check_texts,
+    check_weights,
     sources_of,
 )
+from contexter_nb.notebook._experiment_verbs import ExperimentVerbs
 from contexter_nb.notebook._home import shown
 from contexter_nb.notebook._progress import ProgressBar
 from contexter_nb.notebook._records import (
@@ -69,7 +71,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Verbs(APIVerbs):
+class Verbs(APIVerbs, ExperimentVerbs):
     """What a session does. Every verb runs on the bridge's loop.
 
     Parameters
@@ -442,7 +444,7 @@ class Verbs(APIVerbs):
         limit = check_limit(limit)
         mode = check_mode(mode)
         conditions = parse_where(where)
-        _check_weights(weights)
+        check_weights(weights)
         started = self.clock.now()
         if conditions:
             check_libraries(conditions, await in_thread(self.index_store.catalog))
@@ -855,6 +857,7 @@ class Verbs(APIVerbs):
         self.closed = True
         await in_thread(self.index_store.close)
         await in_thread(self.cache.close)
+        await in_thread(self._close_judgments)
         await self._close_clients()
         rows = [
             {
@@ -891,18 +894,3 @@ def _about(chunk: Chunk, wanted: Sequence[set[str]]) -> bool:
 
 def _plain_where(where: Where | None) -> dict[str, object] | None:
     return None if where is None else copy.deepcopy(dict(where))
-
-
-def _check_weights(weights: Mapping[str, float] | None) -> None:
-    if weights is not None and not isinstance(weights, Mapping):
-        raise InvalidArgumentError(
-            f"weights is {type(weights).__name__}; give a mapping of part to number."
-        )
-    for part, weight in (weights or {}).items():
-        check_choice("a part in weights", part, ("dense", "text", "terms"))
-        if isinstance(weight, bool) or not isinstance(weight, (int, float)):
-            raise InvalidArgumentError(f"weights[{part!r}] is {weight!r}, no number.")
-        if not 0 <= weight <= 100:
-            raise InvalidArgumentError(
-                f"weights[{part!r}] is {weight}; give a number from 0 to 100."
-            )

@@ -6,6 +6,7 @@ May import `core` (and `clients`, which come with the remote services); imported
 
 from __future__ import annotations
 
+from contexter_nb.retrieval._asking import ask
 from contexter_nb.retrieval._budget import Budget, PricedEmbedder
 from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
 from contexter_nb.retrieval._chunking import CHUNKING_VERSION, chunk_document
@@ -15,11 +16,40 @@ from contexter_nb.retrieval._documents import (
     Collected,
     Document,
     Problem,
+    point_id,
     repaired,
 )
 from contexter_nb.retrieval._embedders import Embedded, Embedder, InputType, Vectors
 from contexter_nb.retrieval._embedding_cache import EmbeddingCache, EmbeddingCounts
 from contexter_nb.retrieval._estimate import Estimate, Pace, Packing, estimate_embedding
+from contexter_nb.retrieval._evaluation import (
+    DEFAULT_METRICS,
+    MAX_GRADE,
+    Found,
+    Judged,
+    cutoff_of,
+    document_grades,
+    document_key,
+    parse_metrics,
+    query_id,
+    ranking,
+)
+from contexter_nb.retrieval._evaluation_lists import overlap_at, rank_biased_overlap
+from contexter_nb.retrieval._evaluation_qrels import (
+    QrelsLine,
+    parse_qrels,
+    parse_queries,
+    qrels_text,
+    queries_path,
+    queries_text,
+)
+from contexter_nb.retrieval._experiment_results import (
+    Experiment,
+    Outcome,
+    Tables,
+    tabulate,
+)
+from contexter_nb.retrieval._experiments_store import ExperimentStore
 from contexter_nb.retrieval._filters import (
     FILTER_COLUMNS,
     Condition,
@@ -57,6 +87,8 @@ from contexter_nb.retrieval._inventory import (
     inventory,
     standard_modules,
 )
+from contexter_nb.retrieval._judgments import Judgment, JudgmentStore, text_hash
+from contexter_nb.retrieval._known_items import known_item_query, shuffled
 from contexter_nb.retrieval._optimizing import OPTIMIZE_CHUNKS, optimize_index
 from contexter_nb.retrieval._slices import in_thread
 from contexter_nb.retrieval._sources import (
@@ -72,6 +104,7 @@ from contexter_nb.retrieval._text import repair
 from contexter_nb.retrieval._voyage_embedder import VoyageEmbedder
 
 __all__ = [
+    "ask",
     "Budget",
     "CachedEmbeddings",
     "Candidate",
@@ -82,7 +115,11 @@ __all__ = [
     "Collected",
     "Condition",
     "Context7Source",
+    "cutoff_of",
+    "DEFAULT_METRICS",
     "Document",
+    "document_grades",
+    "document_key",
     "embed_cached",
     "Embedded",
     "EmbeddedIndex",
@@ -91,11 +128,14 @@ __all__ = [
     "EmbeddingCounts",
     "Estimate",
     "estimate_embedding",
+    "Experiment",
+    "ExperimentStore",
     "Explanation",
     "FILTER_COLUMNS",
     "find",
     "fold_repeats",
     "FolderSource",
+    "Found",
     "Hit",
     "in_thread",
     "index_sources",
@@ -107,29 +147,51 @@ __all__ = [
     "Installed",
     "installed_versions",
     "inventory",
+    "Judged",
+    "Judgment",
+    "JudgmentStore",
+    "known_item_query",
     "library_source",
     "MARKUP_BY_ENDING",
+    "MAX_GRADE",
     "MAX_LIMIT",
     "MODES",
     "ModulesSource",
     "OPTIMIZE_CHUNKS",
     "optimize_index",
+    "Outcome",
+    "overlap_at",
     "Pace",
     "Packing",
+    "parse_metrics",
+    "parse_qrels",
+    "parse_queries",
     "parse_where",
     "PartRank",
+    "point_id",
     "PricedEmbedder",
     "Problem",
     "Progress",
+    "qrels_text",
+    "QrelsLine",
+    "queries_path",
+    "queries_text",
+    "query_id",
+    "rank_biased_overlap",
+    "ranking",
     "reciprocal_rank_fusion",
     "repair",
     "repaired",
     "RowsSource",
+    "shuffled",
     "Source",
     "STANDARD_LIBRARY",
     "standard_modules",
     "StaticEmbedder",
+    "Tables",
+    "tabulate",
     "TermMatcher",
+    "text_hash",
     "Vectors",
     "VoyageEmbedder",
     "Where",

@@ -103,8 +103,8 @@ class JudgmentsFile:
                 return self._tried_twice(work)
             except (OSError, sqlite3.Error, Timeout) as exc:
                 raise HomeError(
-                    f"The judgments in {self._path} cannot be {done} ({exc}); free some "
-                    "space, or choose another home with connect(home=...)."
+                    f"The judgments in {self._path} cannot be {done} ({exc}); free "
+                    "some space, or choose another home with connect(home=...)."
                 ) from exc
 
     def _tried_twice(self, work: Callable[[sqlite3.Connection], T]) -> T:
