@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -10,6 +9,7 @@ import pandas as pd
 from contexter_nb.core import InvalidArgumentError
 from contexter_nb.frames import KINDS, kind_of, make_frame
 from contexter_nb.notebook._cards import Cards
+from contexter_nb.notebook._experiment_records import unpacked
 
 if TYPE_CHECKING:
     from contexter_nb.notebook._experiment_plots import Picture
@@ -90,8 +90,13 @@ class ContexterAccessor:
         ['shorten a text']
         """
         self._need("experiment", "per_query")
-        rows = json.loads(self._frame.attrs.get("per_query", "[]"))
-        return make_frame("experiment_queries", rows)
+        kept = self._frame.attrs.get("per_query")
+        if kept is None:
+            raise InvalidArgumentError(
+                "This frame has lost what it carried beside its rows, as a merge or a "
+                "file does; nb.experiment_run(experiment_id) gives it anew."
+            )
+        return make_frame("experiment_queries", unpacked(kept))
 
     def wide(self) -> pd.DataFrame:
         """Return an experiment with a row per variant, to be read at a glance.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from contexter_nb.frames import make_frame
+from contexter_nb.frames import KINDS, make_frame
 from contexter_nb.notebook._experiment_arguments import Given
 from contexter_nb.retrieval import (
     Catalog,
@@ -108,10 +108,31 @@ def summary_frame(
         "queries": list(record["queries"].values()),
         "variants": record["variants"],
         "catalog": record["catalog"],
-        # As text: pandas copies attrs deeply at every step, and a text is shared.
-        "per_query": json.dumps(tables.per_query),
+        "per_query": _packed(tables.per_query),
     }
     return make_frame("experiment", tables.summary, attrs)
+
+
+def _packed(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the per-query rows as a text.
+
+    pandas copies attrs deeply at every step, and a text is shared.
+    """
+    names = [name for name in KINDS["experiment_queries"].names if name != "query"]
+    return json.dumps(
+        {
+            "queries": {row["query_id"]: row["query"] for row in rows},
+            "names": names,
+            "rows": [[row.get(name) for name in names] for row in rows],
+        }
+    )
+
+
+def unpacked(packed: str) -> list[dict[str, Any]]:
+    """Return the per-query rows that a summary carries."""
+    kept = json.loads(packed)
+    rows = [dict(zip(kept["names"], row, strict=True)) for row in kept["rows"]]
+    return [{**row, "query": kept["queries"][row["query_id"]]} for row in rows]
 
 
 def listed_record(experiment_id: str, record: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,7 +68,18 @@ def query_id(query: str) -> str:
 
 
 def document_key(chunk_id: str) -> str:
-    """Return what all passages of one object, or of one section of a page, share."""
+    """Return what all passages of one object, or of one section of a page, share.
+
+    Parameters
+    ----------
+    chunk_id : str
+        16 hexadecimal digits.
+
+    Examples
+    --------
+    >>> document_key("aa2ade7828a60003")
+    'aa2ade7828a6'
+    """
     return chunk_id[:DOCUMENT_DIGITS]
 
 
@@ -136,6 +147,15 @@ def judged_share(ranked: Sequence[str], grades: Mapping[str, int], k: int) -> fl
     """Return which share of the first `k` hits somebody has judged, 0 to 1.
 
     Where it is low, unjudged hits decide: they count as not relevant.
+
+    Parameters
+    ----------
+    ranked : sequence of str
+        Documents, best first.
+    grades : mapping of str to int
+        Of the judged ones.
+    k : int
+        From 1 on.
     """
     first = ranked[:k]
     return sum(key in grades for key in first) / len(first) if first else 1.0
@@ -170,7 +190,23 @@ def parse_metrics(names: Sequence[str]) -> list[str]:
 
 
 def cutoff_of(name: str) -> int | None:
-    """Return how many hits a metric looks at; None where it looks at all."""
+    """Return how many hits a metric looks at; None where it looks at all.
+
+    Parameters
+    ----------
+    name : str
+        As of `parse_metrics`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        There is no such metric.
+
+    Examples
+    --------
+    >>> cutoff_of("nDCG@10"), cutoff_of("AP")
+    (10, None)
+    """
     cutoff = _measure(name).params.get("cutoff")
     return None if cutoff is None else int(cutoff)
 

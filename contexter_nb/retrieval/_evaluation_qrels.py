@@ -20,6 +20,11 @@ class QrelsLine(NamedTuple):
 def queries_path(path: Path) -> Path:
     """Return where the text of the queries of a qrels file is kept.
 
+    Parameters
+    ----------
+    path : pathlib.Path
+        Of the qrels file.
+
     Examples
     --------
     >>> queries_path(Path("mine.qrels")).name
@@ -30,6 +35,10 @@ def queries_path(path: Path) -> Path:
 
 def qrels_text(lines: Iterable[QrelsLine]) -> str:
     r"""Return judgments as a qrels file, which trec_eval and ir-measures read.
+
+    Parameters
+    ----------
+    lines : iterable of QrelsLine
 
     Examples
     --------
@@ -42,7 +51,13 @@ def qrels_text(lines: Iterable[QrelsLine]) -> str:
 
 
 def queries_text(queries: Mapping[str, str]) -> str:
-    """Return queries by id as tab-separated lines; white space in them is made one."""
+    """Return queries by id as tab-separated lines; white space in them is made one.
+
+    Parameters
+    ----------
+    queries : mapping of str to str
+        Query id to text.
+    """
     return "".join(
         f"{key}\t{' '.join(query.split())}\n" for key, query in queries.items()
     )
@@ -89,6 +104,13 @@ def _line(number: int, fields: list[str], name: str) -> QrelsLine:
 
 def parse_queries(text: str, name: str) -> dict[str, str]:
     """Return the queries of a tab-separated file by their ids.
+
+    Parameters
+    ----------
+    text : str
+        Query id, tab, query; a line each. Empty lines are passed over.
+    name : str
+        Of the file, for messages.
 
     Raises
     ------

@@ -199,6 +199,11 @@ def bootstrap_interval(
 def wins_ties_losses(differences: Floats) -> tuple[int, int, int]:
     """Return for how many queries a setting is better, alike and worse.
 
+    Parameters
+    ----------
+    differences : numpy.ndarray
+        float64, shape (n queries,).
+
     Examples
     --------
     >>> wins_ties_losses(np.array([0.5, 0.0, -0.1, 0.2]))

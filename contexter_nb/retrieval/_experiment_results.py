@@ -69,7 +69,13 @@ class Outcome:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Outcome:
-        """Return an outcome as it was kept on disk."""
+        """Return an outcome as it was kept on disk.
+
+        Parameters
+        ----------
+        value : mapping
+            As of `as_json`.
+        """
         hits = tuple(
             Found(chunk, library, tuple(names))
             for chunk, library, *names in value["hits"]
@@ -251,6 +257,13 @@ def _summary(
 
 def verdict(delta: float, p_adjusted: float | None) -> str:
     """Return in a word what a difference shows, at 5 % after all comparisons.
+
+    Parameters
+    ----------
+    delta : float
+        A variant's mean less the baseline's.
+    p_adjusted : float or None
+        None where nothing could be tested.
 
     Examples
     --------

@@ -65,6 +65,11 @@ class Judgment:
 def text_hash(text: str) -> str:
     """Return what tells whether a passage says something else than it did.
 
+    Parameters
+    ----------
+    text : str
+        The passage as it is shown.
+
     Examples
     --------
     >>> text_hash("a") == text_hash("a ")
