@@ -334,7 +334,7 @@ _ALL = (
         (
             Column("experiment_id", STRING, "for nb.experiment_run(...)"),
             Column("started_at", INSTANT, "when it began, UTC"),
-            Column("state", STRING, "running, done, interrupted or failed"),
+            Column("state", STRING, "running, done, interrupted, failed or damaged"),
             Column("variants", OBJECT, "tuple of names, the baseline first"),
             Column("queries", INTEGER, "queries asked"),
             Column("searches", INTEGER, "searches that were answered"),

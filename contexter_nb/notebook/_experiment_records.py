@@ -153,6 +153,19 @@ def listed_record(experiment_id: str, record: Mapping[str, Any]) -> dict[str, An
     }
 
 
+def damaged_record(experiment_id: str) -> dict[str, Any]:
+    """Return an experiment whose file cannot be read as a row of `experiments`."""
+    counts = ("queries", "searches", "judgments", "tokens")
+    return {
+        "experiment_id": experiment_id,
+        "started_at": None,
+        "state": "damaged",
+        "variants": (),
+        **dict.fromkeys(counts, 0),
+        "usd": 0.0,
+    }
+
+
 def side_records(
     name: str,
     hits: Sequence[Mapping[str, Any]],

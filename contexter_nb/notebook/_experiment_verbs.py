@@ -10,6 +10,7 @@ from contexter_nb.core import (
     APIIntegrationError,
     ContexterError,
     EmbedderError,
+    HomeError,
     InvalidArgumentError,
     new_id,
 )
@@ -30,6 +31,7 @@ from contexter_nb.notebook._experiment_arguments import (
     judged_by_query,
 )
 from contexter_nb.notebook._experiment_records import (
+    damaged_record,
     experiment_of,
     listed_record,
     note_runs,
@@ -181,8 +183,8 @@ class ExperimentVerbs(JudgmentVerbs):
         -------
         pandas.DataFrame
             The latest first: experiment_id, started_at (UTC), state (``running``,
-            ``done``, ``interrupted``, ``failed``), variants (tuple), queries, searches,
-            judgments, origin, embedder, tokens, usd.
+            ``done``, ``interrupted``, ``failed``, ``damaged``), variants (tuple),
+            queries, searches, judgments, origin, embedder, tokens, usd.
 
         Examples
         --------
@@ -194,8 +196,13 @@ class ExperimentVerbs(JudgmentVerbs):
         self._open()
         rows = []
         for each in await in_thread(self._experiments.ids):
-            record = await in_thread(self._experiments.load, each)
-            rows.append(listed_record(each, record))
+            try:
+                record = await in_thread(self._experiments.load, each)
+            except HomeError:
+                rows.append(damaged_record(each))
+            else:
+                rows.append(listed_record(each, record))
+        rows.sort(key=lambda row: row["started_at"] or "", reverse=True)
         return make_frame("experiments", rows)
 
     async def experiment_run(self, experiment_id: str) -> pd.DataFrame:

@@ -31,6 +31,14 @@ def orchard(tmp_path: Path) -> Iterator[Any]:
         yield nb
 
 
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Give a session with three fruits indexed to a whole module, to be refused by."""
+    with connect(home=tmp_path_factory.mktemp("home")) as nb:
+        nb.index(fruit())
+        yield nb
+
+
 def id_of(nb: Any, title: str) -> str:
     """Return the chunk id of a fruit."""
     found = nb.search(title, where={"title": title}, limit=1)
@@ -121,12 +129,12 @@ def test_passages_of_one_document_and_its_twins_are_each_looked_up(
     ],
 )
 def test_what_cannot_be_is_one_sentence(
-    orchard: Any, act: Callable[[Any, str], object]
+    untouched: Any, act: Callable[[Any, str], object]
 ) -> None:
     """A bad argument is refused in a sentence, and nothing is kept."""
-    chunk = id_of(orchard, "apple")
-    refusal(lambda: act(orchard, chunk))
-    assert orchard.judgments().empty
+    chunk = id_of(untouched, "apple")
+    refusal(lambda: act(untouched, chunk))
+    assert untouched.judgments().empty
 
 
 def test_a_passage_that_is_not_indexed_cannot_be_judged(orchard: Any) -> None:
@@ -245,7 +253,7 @@ def start(home: Path, name: str, count: int) -> subprocess.Popen[str]:
 def test_two_processes_judge_at_once_and_one_is_killed(
     orchard: Any, tmp_path: Path
 ) -> None:
-    """The one that lives loses nothing, and of the other all that was answered stays."""
+    """The living one loses nothing; of the killed one all that was answered stays."""
     living = start(tmp_path / "home", "living", 40)
     killed = start(tmp_path / "home", "killed", 10_000)
     assert killed.stdout is not None
