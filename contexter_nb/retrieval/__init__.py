@@ -6,6 +6,7 @@ May import `core` (and `clients`, which come with the remote services); imported
 
 from __future__ import annotations
 
+from contexter_nb.retrieval._asking import ask
 from contexter_nb.retrieval._budget import Budget, PricedEmbedder
 from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
 from contexter_nb.retrieval._chunking import CHUNKING_VERSION, chunk_document
@@ -17,7 +18,13 @@ from contexter_nb.retrieval._documents import (
     Problem,
     repaired,
 )
-from contexter_nb.retrieval._embedders import Embedded, Embedder, InputType, Vectors
+from contexter_nb.retrieval._embedders import (
+    Embedded,
+    Embedder,
+    InputType,
+    KeepingEmbedder,
+    Vectors,
+)
 from contexter_nb.retrieval._embedding_cache import EmbeddingCache, EmbeddingCounts
 from contexter_nb.retrieval._estimate import Estimate, Pace, Packing, estimate_embedding
 from contexter_nb.retrieval._filters import (
@@ -31,14 +38,7 @@ from contexter_nb.retrieval._fusion import (
     fold_repeats,
     reciprocal_rank_fusion,
 )
-from contexter_nb.retrieval._index import (
-    MAX_LIMIT,
-    MODES,
-    EmbeddedIndex,
-    Explanation,
-    Hit,
-    PartRank,
-)
+from contexter_nb.retrieval._index import EmbeddedIndex
 from contexter_nb.retrieval._index_writer import IndexWriter
 from contexter_nb.retrieval._indexing import (
     CachedEmbeddings,
@@ -48,6 +48,7 @@ from contexter_nb.retrieval._indexing import (
     Source,
     embed_cached,
     index_sources,
+    kept_embeddings,
 )
 from contexter_nb.retrieval._inventory import (
     STANDARD_LIBRARY,
@@ -58,6 +59,14 @@ from contexter_nb.retrieval._inventory import (
     standard_modules,
 )
 from contexter_nb.retrieval._optimizing import OPTIMIZE_CHUNKS, optimize_index
+from contexter_nb.retrieval._ranking import (
+    MAX_LIMIT,
+    MODES,
+    Explanation,
+    Hit,
+    PartRank,
+)
+from contexter_nb.retrieval._server_index import ServerIndex
 from contexter_nb.retrieval._slices import in_thread
 from contexter_nb.retrieval._sources import (
     MARKUP_BY_ENDING,
@@ -72,6 +81,7 @@ from contexter_nb.retrieval._text import repair
 from contexter_nb.retrieval._voyage_embedder import VoyageEmbedder
 
 __all__ = [
+    "ask",
     "Budget",
     "CachedEmbeddings",
     "Candidate",
@@ -107,6 +117,8 @@ __all__ = [
     "Installed",
     "installed_versions",
     "inventory",
+    "KeepingEmbedder",
+    "kept_embeddings",
     "library_source",
     "MARKUP_BY_ENDING",
     "MAX_LIMIT",
@@ -125,6 +137,7 @@ __all__ = [
     "repair",
     "repaired",
     "RowsSource",
+    "ServerIndex",
     "Source",
     "STANDARD_LIBRARY",
     "standard_modules",

@@ -56,6 +56,16 @@ class StaticEmbedder:
         """Return the length of a vector."""
         return DIMENSION
 
+    def usd_at_most(self, texts: Sequence[str]) -> list[float]:
+        """Return 0 US dollars for each text: the model runs here.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            n texts.
+        """
+        return [0.0] * len(texts)
+
     async def embed(self, texts: Sequence[str], input_type: InputType) -> Embedded:
         """Embed texts in slices off the loop, so that a cancel is soon heard.
 

@@ -37,7 +37,7 @@ from contexter_nb.retrieval import (
     parse_where,
 )
 from contexter_nb.retrieval._fusion import RRF_K
-from contexter_nb.retrieval._index import PART_WEIGHTS
+from contexter_nb.retrieval._ranking import PART_WEIGHTS
 from tests.retrieval.embedder import CountingEmbedder, ListSource, note
 
 MODEL = StaticEmbedder()
