@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 
 MAX_QUERY_CHARS = 10_000
 _TEXT_COLUMNS = ("text", "content", "body", "passage", "document")
-_SOURCES = ("installed", "stdlib", "folder", "frame")
+_SOURCES = ("installed", "stdlib", "folder", "frame", "context7")
+# As `contexter_nb.clients` takes it: "/owner/name", "/owner/name/tag" or "@tag".
+_CONTEXT7_ID = re.compile(r"/[^/\s]+/[^/\s]+(?:/[^/\s]+)?")
 
 
 def check_query(query: object) -> str:
@@ -140,6 +143,33 @@ def check_libraries(conditions: Sequence[Condition], catalog: Catalog | None) ->
                         else way_out + "."
                     )
                 )
+
+
+def context7_id(what: object, source: str | None) -> str | None:
+    """Return the id of a library of Context7, where that is meant; None otherwise.
+
+    Parameters
+    ----------
+    what : object
+        One thing to be indexed. What looks like an id and is a path here is a path.
+    source : str or None
+        ``context7`` where nothing else can be meant.
+
+    Raises
+    ------
+    InvalidArgumentError
+        `source` is ``context7``, and this is no id.
+    """
+    if isinstance(what, str) and _CONTEXT7_ID.fullmatch(what):
+        if source == "context7" or (source is None and not os.path.exists(what)):
+            return what
+    elif source == "context7":
+        shown = repr(what)[:80] if isinstance(what, str) else f"a {type(what).__name__}"
+        raise InvalidArgumentError(
+            f"{shown} is no library of Context7; give its id, as '/pandas-dev/pandas', "
+            'which nb.libraries("pandas", source="context7") shows.'
+        )
+    return None
 
 
 def sources_of(

@@ -6,31 +6,38 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from contexter_nb.policies import CostRow
-    from contexter_nb.retrieval import Estimate
+    from contexter_nb.retrieval import SourceEstimate
 
 Record = dict[str, Any]
 
 
-def estimate_record(
-    estimate: Estimate, *, library: str, version: str, unchanged: int
-) -> Record:
-    """Return what indexing a library would take as a row of ``estimate``.
-
-    `unchanged` passages are stored already, and are none of the estimate's texts.
-    """
-    return {
-        "library": library,
-        "version": version,
-        "chunks": estimate.texts + unchanged,
-        "unchanged": unchanged,
+def estimate_records(found: SourceEstimate) -> list[Record]:
+    """Return what indexing a library would take as rows of ``estimate``."""
+    estimate = found.estimate
+    numbers = {
+        "chunks": estimate.texts + found.unchanged,
+        "unchanged": found.unchanged,
         "in_cache": estimate.cached,
         "embedded": estimate.texts - estimate.cached,
         "tokens": estimate.tokens,
         "requests": estimate.requests,
         "usd": estimate.usd,
         "seconds": round(estimate.seconds, 3),
-        "assumption": estimate.assumption,
     }
+    who = {"library": found.library, "version": found.version}
+    return [
+        {**who, **numbers, "assumption": estimate.assumption},
+        *(
+            {
+                **who,
+                **dict.fromkeys(numbers, 0),
+                "document": each.title,
+                "assumption": "",
+                "error": each.error,
+            }
+            for each in found.problems
+        ),
+    ]
 
 
 def cost_record(row: CostRow) -> Record:

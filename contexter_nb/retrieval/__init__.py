@@ -7,7 +7,7 @@ May import `core` (and `clients`, which come with the remote services); imported
 from __future__ import annotations
 
 from contexter_nb.retrieval._asking import ask
-from contexter_nb.retrieval._budget import Budget, PricedEmbedder
+from contexter_nb.retrieval._budget import Budget, PricedEmbedder, usd_at_most
 from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
 from contexter_nb.retrieval._chunking import CHUNKING_VERSION, chunk_document
 from contexter_nb.retrieval._context7_source import Context7Source
@@ -27,6 +27,12 @@ from contexter_nb.retrieval._embedders import (
 )
 from contexter_nb.retrieval._embedding_cache import EmbeddingCache, EmbeddingCounts
 from contexter_nb.retrieval._estimate import Estimate, Pace, Packing, estimate_embedding
+from contexter_nb.retrieval._estimating import (
+    EstimableEmbedder,
+    SourceEstimate,
+    estimate_source,
+)
+from contexter_nb.retrieval._fastembed import FastEmbedder
 from contexter_nb.retrieval._filters import (
     FILTER_COLUMNS,
     Condition,
@@ -66,7 +72,7 @@ from contexter_nb.retrieval._ranking import (
     Hit,
     PartRank,
 )
-from contexter_nb.retrieval._server_index import ServerIndex
+from contexter_nb.retrieval._server_index import COLLECTION, ServerIndex
 from contexter_nb.retrieval._slices import in_thread
 from contexter_nb.retrieval._sources import (
     MARKUP_BY_ENDING,
@@ -90,6 +96,7 @@ __all__ = [
     "chunk_document",
     "CHUNKING_VERSION",
     "Collected",
+    "COLLECTION",
     "Condition",
     "Context7Source",
     "Document",
@@ -99,9 +106,12 @@ __all__ = [
     "Embedder",
     "EmbeddingCache",
     "EmbeddingCounts",
+    "EstimableEmbedder",
     "Estimate",
     "estimate_embedding",
+    "estimate_source",
     "Explanation",
+    "FastEmbedder",
     "FILTER_COLUMNS",
     "find",
     "fold_repeats",
@@ -139,10 +149,12 @@ __all__ = [
     "RowsSource",
     "ServerIndex",
     "Source",
+    "SourceEstimate",
     "STANDARD_LIBRARY",
     "standard_modules",
     "StaticEmbedder",
     "TermMatcher",
+    "usd_at_most",
     "Vectors",
     "VoyageEmbedder",
     "Where",

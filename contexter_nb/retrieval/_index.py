@@ -30,7 +30,7 @@ from contexter_nb.retrieval._embedders import Embedder, Vectors
 from contexter_nb.retrieval._engine import OpenShard
 from contexter_nb.retrieval._filters import Condition, engine_filter
 from contexter_nb.retrieval._generations import Generations, Lease
-from contexter_nb.retrieval._index_writer import IndexWriter
+from contexter_nb.retrieval._index_writer import IndexWriter, content_hashes
 from contexter_nb.retrieval._query_words import QueryWords
 from contexter_nb.retrieval._ranking import (
     CHUNKS_A_DOCUMENT,
@@ -356,6 +356,24 @@ class EmbeddedIndex:
                 )
             )
         return {str(hit.value): hit.count for hit in answer.hits}
+
+    def stored(self, library: str) -> dict[str, str]:
+        """Return the content hash of each stored passage of a library, by its id.
+
+        Parameters
+        ----------
+        library : str
+            As in the catalog.
+
+        Raises
+        ------
+        EmptyIndexError
+            Nothing is indexed.
+        IndexMismatchError
+            The index was made with another embedder or chunking.
+        """
+        with self._searching() as shard:
+            return content_hashes(shard, library)
 
     @contextlib.contextmanager
     def _searching(self) -> Iterator[edge.EdgeShard]:

@@ -112,11 +112,7 @@ class IndexWriter:
         dict of str to str
             Chunk id to content hash; empty for a library that is not stored.
         """
-        condition = engine_filter([Condition(column="library", any_of=(library,))])
-        return {
-            chunk_id_of(number): str(payload.get("content_hash", ""))
-            for number, payload in scroll(self.shard, condition, ["content_hash"])
-        }
+        return content_hashes(self.shard, library)
 
     def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> Refused:
         """Store chunks with their vectors.
@@ -216,3 +212,12 @@ class IndexWriter:
         if self._shard is not None:
             self._shard.close()
             self._shard = None
+
+
+def content_hashes(shard: edge.EdgeShard, library: str) -> dict[str, str]:
+    """Return the content hash of each stored chunk of a library, by chunk id."""
+    condition = engine_filter([Condition(column="library", any_of=(library,))])
+    return {
+        chunk_id_of(number): str(payload.get("content_hash", ""))
+        for number, payload in scroll(shard, condition, ["content_hash"])
+    }

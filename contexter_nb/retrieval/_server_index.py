@@ -395,6 +395,24 @@ class ServerIndex:
         )
         return {str(each.value): each.points for each in found}
 
+    async def stored(self, library: str) -> dict[str, str]:
+        """Return the content hash of each stored passage of a library, by its id.
+
+        Parameters
+        ----------
+        library : str
+            As in the catalog.
+
+        Raises
+        ------
+        APIIntegrationError
+            The server cannot be asked.
+        """
+        writer = ServerWriter(
+            self.client, self.collection, self.embedder, self._matcher, self.place
+        )
+        return await writer.stored(library)
+
     async def _check(self) -> None:
         """Make sure that there is something, made as this session makes it."""
         if self._known and self._clock.now() - self._known[1] < KNOWN_SECONDS:

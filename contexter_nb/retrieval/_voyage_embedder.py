@@ -9,6 +9,7 @@ import numpy as np
 
 from contexter_nb.core import EmbedderError, HTTPError, InvalidArgumentError
 from contexter_nb.retrieval._embedders import Embedded, InputType, Vectors
+from contexter_nb.retrieval._estimate import Pace, Packing
 
 if TYPE_CHECKING:
     from contexter_nb.clients import VoyageAIClient
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 _OF_A_TEXT = frozenset({400, 413, 422})
 _MOST_BATCH_TOKENS = 2_000_000
 _MOST_ADDED_TOKENS = 32
+# As the client packs by default; and how long a request takes, for estimates alone.
+_A_REQUEST = 120_000
+_CONCURRENCY = 16
+_USUAL_SECONDS = 1.0
 
 
 class VoyageEmbedder:
@@ -107,6 +112,31 @@ class VoyageEmbedder:
             dimension=self._dimension,
         )
 
+    @property
+    def packing(self) -> Packing:
+        """Return how texts go into requests."""
+        return Packing(max_texts=1000, max_tokens=min(_A_REQUEST, self.batch_tokens))
+
+    @property
+    def pace(self) -> Pace:
+        """Return how fast requests go: the rate limit, and a usual answer's time."""
+        limit = self._client.limit_of(self._model)
+        if limit is None:
+            return Pace(latency_seconds=_USUAL_SECONDS, concurrency=_CONCURRENCY)
+        return Pace(
+            requests_per_minute=limit.requests_per_minute,
+            tokens_per_minute=limit.tokens_per_minute,
+            burst_requests=float(limit.burst_size or 1),
+            burst_tokens=float(limit.burst_tokens or 0),
+            latency_seconds=_USUAL_SECONDS,
+            concurrency=_CONCURRENCY,
+        )
+
+    @property
+    def usd_per_million_tokens(self) -> float | None:
+        """Return the model's list price; None where it is not known."""
+        return self._client.price_per_million_usd(self._model)
+
     def usd_at_most(self, texts: Sequence[str]) -> list[float] | None:
         """Return the most that each text can cost, or None where no price is known.
 
@@ -115,7 +145,7 @@ class VoyageEmbedder:
         texts : sequence of str
             n texts; a byte of UTF-8 is a token at most.
         """
-        price = self._client.price_per_million_usd(self._model)
+        price = self.usd_per_million_tokens
         if price is None:
             return None
         # A mark at each end of a text, and what stands before a document or a query.
