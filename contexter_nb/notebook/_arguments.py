@@ -205,7 +205,7 @@ def sources_of(
         found = [
             each for item in what for each in sources_of(item, name, source, clock)
         ]
-        return _distinct(found)
+        return distinct_sources(found)
     if isinstance(what, os.PathLike):
         return [_folder(Path(what), name)]
     if _is_frame(what):
@@ -224,7 +224,7 @@ def sources_of(
     return [_by_name(what.strip(), name, source, clock)]
 
 
-def _distinct(found: Sequence[Source]) -> list[Source]:
+def distinct_sources(found: Sequence[Source]) -> list[Source]:
     """Return sources once each; refuse two that are different under one name."""
     kept: dict[str, Source] = {}
     for each in found:

@@ -15,6 +15,7 @@ from contexter_nb.notebook._arguments import (
     check_query,
     check_texts,
     context7_id,
+    distinct_sources,
     sources_of,
 )
 from contexter_nb.notebook._money import cost_record, estimate_records
@@ -255,23 +256,20 @@ class MoneyVerbs(APIVerbs):
         topics: Sequence[str],
     ) -> list[Source]:
         """Return the sources a person means by `what`, Context7's ids among them."""
-        named = what if isinstance(what, (list, tuple)) else [what]
+        several = isinstance(what, (list, tuple, set, frozenset))
+        named: list[Any] = list(what) if several and what else [what]  # type: ignore[call-overload]  # it is one of these
         found: list[Source] = []
-        rest: list[object] = []
         for each in named:
             library_id = context7_id(each, source)
             if library_id is None:
-                rest.append(each)
+                found += await in_thread(sources_of, each, name, source, self.clock)
                 continue
             if name is not None:
                 raise InvalidArgumentError(
                     f"{library_id} has its own name; leave name out."
                 )
             found.append(Context7Source(self.remote.context7, library_id, topics))
-        if rest or not found:
-            asked = rest if found else what
-            found += await in_thread(sources_of, asked, name, source, self.clock)
-        return found
+        return distinct_sources(found)
 
 
 def topics_of(topics: str | Iterable[str] | None) -> list[str]:
