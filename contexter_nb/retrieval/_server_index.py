@@ -12,7 +12,6 @@ from contexter_nb.core import (
     Clock,
     EmptyIndexError,
     InvalidArgumentError,
-    NotFoundError,
     SystemClock,
     UnknownChunkError,
 )
@@ -96,7 +95,9 @@ class ServerIndex:
         APIIntegrationError
             The server cannot be asked.
         """
-        found = await load_catalog(self.client, self.collection, self.place)
+        found = await load_catalog(
+            self.client, self.collection, self.place, known=self._known is not None
+        )
         self._known = (found, self._clock.now()) if found is not None else None
         return found
 
@@ -436,10 +437,9 @@ class ServerIndex:
         APIIntegrationError
             The server cannot be asked.
         """
-        try:
-            state = await self.client.fetch_state(self.collection)
-        except NotFoundError:
+        if not await self.client.has_collection(self.collection):
             return "empty"
+        state = await self.client.fetch_state(self.collection)
         return state.status
 
     @contextlib.asynccontextmanager

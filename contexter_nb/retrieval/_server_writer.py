@@ -222,7 +222,7 @@ def _of(library: str) -> dict[str, Any] | None:
 
 
 async def load_catalog(
-    client: QdrantAPIClient, collection: str, place: str
+    client: QdrantAPIClient, collection: str, place: str, *, known: bool = False
 ) -> Catalog | None:
     """Return what a collection holds, or None where there is no collection.
 
@@ -232,6 +232,8 @@ async def load_catalog(
     collection : str
     place : str
         For messages.
+    known : bool, default False
+        Whether it was there already: one call less, and a failed one where it is gone.
 
     Raises
     ------
@@ -240,6 +242,8 @@ async def load_catalog(
     APIIntegrationError
         The server cannot be asked.
     """
+    if not known and not await client.has_collection(collection):
+        return None
     try:
         state = await client.fetch_state(collection)
         notes = [
