@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from contexter_nb.bridge import Bridge, get_bridge
 from contexter_nb.core import Secret, SystemClock
-from contexter_nb.notebook import _status_card
+from contexter_nb.notebook import _completion, _status_card
 from contexter_nb.notebook._embedding import choose_embedder, choose_index
 from contexter_nb.notebook._home import find_home, shown
 from contexter_nb.notebook._remote import Remote
@@ -281,4 +281,6 @@ def connect(
         clock=clock,
         notify=functools.partial(print, flush=True),
     )
-    return Session(verbs, the_bridge)
+    session = Session(verbs, the_bridge)
+    _completion.install(session, verbs.indexed_libraries)
+    return session

@@ -118,6 +118,11 @@ class Verbs(MoneyVerbs):
         index = self.index_store
         return index.place if isinstance(index, ServerIndex) else ""
 
+    def indexed_libraries(self) -> Mapping[str, IndexedLibrary]:
+        """Return what is indexed, as far as it is known here; asks nobody."""
+        catalog = None if self.closed else self.index_store.known_catalog()
+        return catalog.libraries if catalog is not None else {}
+
     async def status(self) -> pd.DataFrame:
         """Show what answers the verbs, and whether it does.
 
