@@ -90,7 +90,7 @@ def install(session: Any, libraries: Callable[[], Mapping[str, Any]]) -> None:
         What is indexed, by name; asks nobody.
     """
     shell = _shell()
-    completer = getattr(shell, "Completer", None)
+    completer: Any = getattr(shell, "Completer", None)
     if not hasattr(completer, "custom_matchers"):
         return
     alive = weakref.ref(session)
