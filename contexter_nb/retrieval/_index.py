@@ -26,6 +26,7 @@ from contexter_nb.core import (
 )
 from contexter_nb.retrieval._catalog import Catalog
 from contexter_nb.retrieval._documents import document_of, point_id
+from contexter_nb.retrieval._elsewhere import indexed_elsewhere
 from contexter_nb.retrieval._embedders import Embedder, Vectors
 from contexter_nb.retrieval._engine import OpenShard
 from contexter_nb.retrieval._filters import Condition, engine_filter
@@ -381,7 +382,7 @@ class EmbeddedIndex:
         if reader is None or not reader.catalog.libraries:
             raise EmptyIndexError(
                 'Nothing is indexed yet; begin with nb.index("pandas"), and see '
-                "nb.libraries() for what else is here."
+                f"nb.libraries() for what else is here.{indexed_elsewhere(self.folder)}"
             )
         reader.catalog.check(self.embedder, self.place)
         with reader.shard.use() as shard:
