@@ -53,7 +53,7 @@ class Kind:
 
 _LIBRARY = Column("library", STRING, "distribution, module, folder or table")
 _VERSION = Column("version", STRING, "its version; empty where it has none")
-_SOURCE = Column("source", STRING, "installed, stdlib, folder or frame")
+_SOURCE = Column("source", STRING, "installed, stdlib, folder, frame or context7")
 _TITLE = Column("title", STRING, "dotted public name, or a page's heading path")
 _ALIASES = Column("aliases", OBJECT, "tuple of the other names it is found under")
 _KIND = Column(
@@ -85,7 +85,7 @@ _ALL = (
         "status",
         "a service",
         (
-            Column("service", STRING, "embedder, index, cache or bridge"),
+            Column("service", STRING, "embedder, index, cache, answers or a service"),
             Column("mode", STRING, "embedded, local server, remote, or closed"),
             Column("healthy", TRUTH, "whether it just answered"),
             Column("latency_ms", NUMBER, "time of that answer, ms"),
@@ -94,16 +94,18 @@ _ALL = (
     ),
     Kind(
         "libraries",
-        "something that can be indexed by name, distributions first",
+        "something that can be indexed by name, what is installed first",
         (
             _LIBRARY,
             _VERSION,
             _SOURCE,
             Column("indexed_version", STRING, "missing where it is not indexed"),
-            Column("modules", INTEGER, "Python modules, counted without importing"),
-            Column("size_bytes", INTEGER, "size of its files, bytes"),
+            Column("versions", OBJECT, "tuple of the versions there are, newest first"),
+            Column("modules", COUNT_OR_NONE, "Python modules; missing: not known"),
+            Column("size_bytes", COUNT_OR_NONE, "size of its files; missing: unknown"),
             Column("import_names", OBJECT, "tuple of top-level import names"),
             Column("summary", STRING, "one line about it"),
+            _ERROR,
         ),
     ),
     Kind(
@@ -142,6 +144,50 @@ _ALL = (
             _USD,
             _SECONDS,
             _ERROR,
+        ),
+    ),
+    Kind(
+        "estimate",
+        "a library; then a row for each of its documents with a problem",
+        (
+            _LIBRARY,
+            _VERSION,
+            Column("document", STRING, "missing in a library's own row"),
+            _CHUNKS,
+            Column("unchanged", INTEGER, "passages that are stored already"),
+            Column("in_cache", INTEGER, "of the others, embedded before"),
+            Column("embedded", INTEGER, "texts that would be embedded"),
+            Column("tokens", INTEGER, "of these, estimated"),
+            Column("requests", INTEGER, "to the embedder, none repeated"),
+            _USD,
+            _SECONDS,
+            Column("assumption", STRING, "what the figures rest on"),
+            _ERROR,
+        ),
+    ),
+    Kind(
+        "costs",
+        "a model of a service on a day, the latest day first",
+        (
+            Column("day", INSTANT, "when it began, UTC"),
+            _SERVICE,
+            Column("model", STRING, "empty where the service has none"),
+            Column("calls", INTEGER, "calls that were charged"),
+            Column("tokens", INTEGER, "of these"),
+            _USD,
+            Column("saved_calls", INTEGER, "answers that came from a cache"),
+            Column("saved_tokens", INTEGER, "tokens that cached answers had cost"),
+            Column("saved_usd", NUMBER, "US dollars that cached answers had cost"),
+        ),
+    ),
+    Kind(
+        "rerank",
+        "a text, the most relevant first",
+        (
+            Column("rank", INTEGER, "from 1"),
+            Column("score", NUMBER, "relevance by the model, larger is better"),
+            Column("position", INTEGER, "its place in what was given, from 0"),
+            _TEXT,
         ),
     ),
     Kind(

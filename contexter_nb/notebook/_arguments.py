@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 
 MAX_QUERY_CHARS = 10_000
 _TEXT_COLUMNS = ("text", "content", "body", "passage", "document")
-_SOURCES = ("installed", "stdlib", "folder", "frame")
+_SOURCES = ("installed", "stdlib", "folder", "frame", "context7")
+# As `contexter_nb.clients` takes it: "/owner/name", "/owner/name/tag" or "@tag".
+_CONTEXT7_ID = re.compile(r"/[^/\s]+/[^/\s]+(?:/[^/\s]+)?")
 
 
 def check_query(query: object) -> str:
@@ -158,6 +161,33 @@ def check_libraries(conditions: Sequence[Condition], catalog: Catalog | None) ->
                 )
 
 
+def context7_id(what: object, source: str | None) -> str | None:
+    """Return the id of a library of Context7, where that is meant; None otherwise.
+
+    Parameters
+    ----------
+    what : object
+        One thing to be indexed. What looks like an id and is a path here is a path.
+    source : str or None
+        ``context7`` where nothing else can be meant.
+
+    Raises
+    ------
+    InvalidArgumentError
+        `source` is ``context7``, and this is no id.
+    """
+    if isinstance(what, str) and _CONTEXT7_ID.fullmatch(what):
+        if source == "context7" or (source is None and not os.path.exists(what)):
+            return what
+    elif source == "context7":
+        shown = repr(what)[:80] if isinstance(what, str) else f"a {type(what).__name__}"
+        raise InvalidArgumentError(
+            f"{shown} is no library of Context7; give its id, as '/pandas-dev/pandas', "
+            'which nb.libraries("pandas", source="context7") shows.'
+        )
+    return None
+
+
 def sources_of(
     what: object, name: str | None, source: str | None, clock: Clock
 ) -> list[Source]:
@@ -191,7 +221,7 @@ def sources_of(
         found = [
             each for item in what for each in sources_of(item, name, source, clock)
         ]
-        return _distinct(found)
+        return distinct_sources(found)
     if isinstance(what, os.PathLike):
         return [_folder(Path(what), name)]
     if _is_frame(what):
@@ -210,7 +240,7 @@ def sources_of(
     return [_by_name(what.strip(), name, source, clock)]
 
 
-def _distinct(found: Sequence[Source]) -> list[Source]:
+def distinct_sources(found: Sequence[Source]) -> list[Source]:
     """Return sources once each; refuse two that are different under one name."""
     kept: dict[str, Source] = {}
     for each in found:

@@ -39,6 +39,7 @@ from contexter_nb.notebook._experiment_arguments import (
     read_qrels,
 )
 from contexter_nb.notebook._experiment_records import rows_of
+from contexter_nb.notebook._money_verbs import check_reranker
 from contexter_nb.retrieval import (
     Judgment,
     JudgmentStore,
@@ -60,7 +61,14 @@ from contexter_nb.retrieval import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from contexter_nb.retrieval import Catalog, EmbeddedIndex, Embedder, Where
+    from contexter_nb.notebook._remote import Remote
+    from contexter_nb.retrieval import (
+        Catalog,
+        EmbeddedIndex,
+        Embedder,
+        ServerIndex,
+        Where,
+    )
 
 JUDGMENTS = "judgments.sqlite"
 DEPTH = 10
@@ -85,7 +93,8 @@ class JudgmentVerbs:
     home: Path
     clock: Clock
     embedder: Embedder
-    index_store: EmbeddedIndex
+    index_store: EmbeddedIndex | ServerIndex
+    remote: Remote
 
     if TYPE_CHECKING:
 
@@ -99,6 +108,7 @@ class JudgmentVerbs:
             where: Where | None = None,
             exact: bool = False,
             *,
+            rerank: bool | str | None = None,
             weights: Mapping[str, float] | None = None,
         ) -> pd.DataFrame: ...
 
@@ -505,6 +515,8 @@ class JudgmentVerbs:
             conditions = parse_where(each.get("where"))
             if conditions:
                 check_libraries(conditions, catalog)
+            if check_reranker(each.get("rerank")) is not None:
+                verbs.remote.voyage  # noqa: B018  # without a key nothing is asked
             catalogs[name] = catalog
         return catalogs
 

@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, overload
+from collections.abc import Callable
+from typing import Any
 
 from contexter_nb.retrieval._slices import in_thread
-
-Answer = TypeVar("Answer")
-
-
-@overload
-async def ask(
-    method: Callable[..., Awaitable[Answer]], *args: Any, **kwargs: Any
-) -> Answer: ...
-
-
-@overload
-async def ask(method: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer: ...
 
 
 async def ask(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
