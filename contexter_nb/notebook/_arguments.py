@@ -22,6 +22,7 @@ from contexter_nb.retrieval import (
     MODES,
     Catalog,
     Condition,
+    EmbeddedIndex,
     FolderSource,
     RowsSource,
     Source,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_QUERY_CHARS = 10_000
+MAX_EF = 10_000
 _TEXT_COLUMNS = ("text", "content", "body", "passage", "document")
 _SOURCES = ("installed", "stdlib", "folder", "frame", "context7")
 # As `contexter_nb.clients` takes it: "/owner/name", "/owner/name/tag" or "@tag".
@@ -66,6 +68,27 @@ def check_limit(limit: object) -> int:
             f"limit is {limit:,}; give a number from 1 to {MAX_LIMIT:,}."
         )
     return int(limit)
+
+
+def check_ef(ef: object) -> int:
+    """Return how many candidates an approximate index keeps in view."""
+    breadth = check_count("ef", ef)
+    if breadth > MAX_EF:
+        raise InvalidArgumentError(f"ef is {breadth:,}; give at most {MAX_EF:,}.")
+    return breadth
+
+
+def check_breadth(ef: object, index: object) -> dict[str, int]:
+    """Return the breadth of an approximate search as an index takes it."""
+    if ef is None:
+        return {}
+    breadth = check_ef(ef)
+    if not isinstance(index, EmbeddedIndex):
+        raise InvalidArgumentError(
+            "ef can be set for an embedded index only; leave it out, the server has "
+            "its own."
+        )
+    return {"ef": breadth}
 
 
 def check_count(name: str, value: object) -> int:

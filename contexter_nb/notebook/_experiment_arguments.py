@@ -13,6 +13,7 @@ import numpy as np
 from contexter_nb.core import InvalidArgumentError, did_you_mean
 from contexter_nb.notebook._arguments import (
     check_choice,
+    check_ef,
     check_limit,
     check_mode,
     check_query,
@@ -170,6 +171,8 @@ def _setting(name: str, key: str, value: Any) -> Any:
             return check_limit(value)
         if key == "mode":
             return check_mode(value)
+        if key == "ef" and value is not None:
+            return check_ef(value)
         if key == "weights":
             check_weights(value)
         if key == "session":

@@ -215,6 +215,7 @@ def recall_record(
     near: Sequence[Outcome],
     exact: Sequence[Outcome],
     catalog: Catalog,
+    embedded: bool,
 ) -> dict[str, Any]:
     """Return a row of `recall_check`."""
     recalls = [
@@ -222,14 +223,6 @@ def recall_record(
         for found, wanted in zip(map(_ids, near), map(_ids, exact), strict=True)
     ]
     errors = [each.error for each in (*near, *exact) if each.error]
-    detail = (
-        f"{len(errors)} searches failed, as {errors[0]}"
-        if errors
-        else f"{catalog.optimized_chunks:,} of {catalog.chunks:,} passages in the "
-        "approximate index"
-        if catalog.optimized_chunks
-        else "not optimized: every search compares with every vector"
-    )
     return {
         "k": depth,
         "ef": breadth,
@@ -240,8 +233,22 @@ def recall_record(
         "p50_ms": float(np.median([each.latency_ms for each in near])),
         "exact_p50_ms": float(np.median([each.latency_ms for each in exact])),
         "chunks": catalog.chunks,
-        "detail": detail,
+        "detail": f"{len(errors)} searches failed, as {errors[0]}"
+        if errors
+        else _built(catalog, embedded),
     }
+
+
+def _built(catalog: Catalog, embedded: bool) -> str:
+    """Return how much of an index is approximate."""
+    if not embedded:
+        return "the server decides which passages its approximate index has"
+    if not catalog.optimized_chunks:
+        return "not optimized: every search compares with every vector"
+    return (
+        f"{catalog.optimized_chunks:,} of {catalog.chunks:,} passages in the "
+        "approximate index"
+    )
 
 
 def _ids(outcome: Outcome) -> list[str]:

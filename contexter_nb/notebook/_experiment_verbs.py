@@ -16,7 +16,7 @@ from contexter_nb.core import (
 )
 from contexter_nb.frames import make_frame
 from contexter_nb.notebook._arguments import (
-    check_count,
+    check_ef,
     check_limit,
     check_query,
 )
@@ -47,6 +47,7 @@ from contexter_nb.notebook._judgment_verbs import JudgmentVerbs
 from contexter_nb.retrieval import (
     DEFAULT_METRICS,
     Catalog,
+    EmbeddedIndex,
     Experiment,
     ExperimentStore,
     Found,
@@ -101,9 +102,9 @@ class ExperimentVerbs(JudgmentVerbs):
             taken for the judgments as well, unless these are given.
         variants : mapping or several, default all modes
             Name to settings; the first is the baseline. Settings are arguments of
-            `search` (``mode limit where exact weights``, ``k`` for limit), and
-            ``session``: another session, for another embedder or index. Modes alone,
-            ``["hybrid", "text"]``, will do.
+            `search` (``mode limit where exact ef rerank weights``, ``k`` for limit),
+            and ``session``: another session, for another embedder or index. Modes
+            alone, ``["hybrid", "text"]``, will do.
         judgments : DataFrame or several, optional
             query, chunk_id, grade; by default what `judge` has kept. A document counts
             by the best grade of its passages, whichever of them a variant shows.
@@ -343,15 +344,11 @@ class ExperimentVerbs(JudgmentVerbs):
         depths = [check_limit(each) for each in _several("k", k)]
         breadths: list[int | None] = [None]
         if ef is not None:
-            if "ef" not in self._offered():
-                raise InvalidArgumentError(
-                    "This index lets no ef be set; leave it out to check the one it "
-                    "uses."
-                )
-            breadths = [check_count("ef", each) for each in _several("ef", ef)]
+            breadths = [check_ef(each) for each in _several("ef", ef)]
         settings: dict[str, Any] = {"mode": "dense", "where": where}
-        catalogs = await self._check_settings({"": settings})
+        catalogs = await self._check_settings({"": {**settings, "ef": breadths[0]}})
         await self._warm_up([settings])
+        embedded = isinstance(self.index_store, EmbeddedIndex)
         rows = []
         for depth in depths:
             exact = await self._timed(
@@ -362,7 +359,9 @@ class ExperimentVerbs(JudgmentVerbs):
                 if breadth is not None:
                     own["ef"] = breadth
                 near = await self._timed(asked, own)
-                rows.append(recall_record(depth, breadth, near, exact, catalogs[""]))
+                rows.append(
+                    recall_record(depth, breadth, near, exact, catalogs[""], embedded)
+                )
         return make_frame("recall_check", rows)
 
     async def _timed(

@@ -22,6 +22,7 @@ from contexter_nb.core import (
 )
 from contexter_nb.frames import make_frame
 from contexter_nb.notebook._arguments import (
+    check_breadth,
     check_count,
     check_libraries,
     check_limit,
@@ -108,6 +109,7 @@ class JudgmentVerbs:
             where: Where | None = None,
             exact: bool = False,
             *,
+            ef: int | None = None,
             rerank: bool | str | None = None,
             weights: Mapping[str, float] | None = None,
         ) -> pd.DataFrame: ...
@@ -515,6 +517,7 @@ class JudgmentVerbs:
             conditions = parse_where(each.get("where"))
             if conditions:
                 check_libraries(conditions, catalog)
+            check_breadth(each.get("ef"), verbs.index_store)
             if check_reranker(each.get("rerank")) is not None:
                 verbs.remote.voyage  # noqa: B018  # without a key nothing is asked
             catalogs[name] = catalog

@@ -20,6 +20,7 @@ from contexter_nb.core import (
 )
 from contexter_nb.frames import make_frame
 from contexter_nb.notebook._arguments import (
+    check_breadth,
     check_choice,
     check_libraries,
     check_limit,
@@ -406,6 +407,7 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
         where: Where | None = None,
         exact: bool = False,
         *,
+        ef: int | None = None,
         rerank: bool | str | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> pd.DataFrame:
@@ -429,6 +431,9 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
         exact : bool, default False
             Compare with every vector, also where `optimize` built an approximate
             index.
+        ef : int, optional
+            How many candidates the approximate index keeps in view, 1 to 10,000; larger
+            is more exact and slower. Only an embedded index lets it be set.
         rerank : bool or str, optional
             Whether a model of Voyage AI reads the best passages again and puts them in
             its order, or which model; needs a key, and costs.
@@ -470,6 +475,7 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
         mode = check_mode(mode)
         conditions = parse_where(where)
         check_weights(weights)
+        breadth = check_breadth(ef, self.index_store)
         reranker = check_reranker(rerank)
         if reranker is not None:
             self.remote.voyage  # noqa: B018  # without a key nothing is searched first
@@ -489,6 +495,7 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
             conditions=conditions,
             exact=exact,
             weights=weights,
+            **breadth,
         )
         hits: list[Hit]
         if isinstance(self.index_store, EmbeddedIndex) and self.index_store.is_quick():

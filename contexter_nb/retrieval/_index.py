@@ -119,6 +119,7 @@ class EmbeddedIndex:
         limit: int = 10,
         conditions: Sequence[Condition] = (),
         exact: bool = False,
+        ef: int | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> list[Hit]:
         """Return the best documents' best passages.
@@ -137,6 +138,9 @@ class EmbeddedIndex:
             What every hit must meet (`parse_where`); none by default.
         exact : bool
             Compare with every vector where an approximate index exists.
+        ef : int, optional
+            How many candidates the approximate index keeps in view; its own number by
+            default.
         weights : mapping of str to float, optional
             Weights of ``dense``, ``text`` and ``terms`` in the fusion, where they shall
             differ from `PART_WEIGHTS`; used in hybrid mode only.
@@ -159,7 +163,9 @@ class EmbeddedIndex:
         """
         with self._searching() as shard:
             depth = max(DEPTH, 2 * limit)
-            ranking = self._ranked(shard, query, vector, mode, conditions, exact, depth)
+            ranking = self._ranked(
+                shard, query, vector, mode, conditions, exact, depth, ef
+            )
             if mode == "hybrid":
                 known = _payloads(shard, ranking.best.values(), ["prior", "terms"])
                 ordered = ranking.fused(query, known, weights or {}, self._matcher)
@@ -191,16 +197,18 @@ class EmbeddedIndex:
         conditions: Sequence[Condition],
         exact: bool,
         depth: int,
+        ef: int | None = None,
     ) -> Ranking:
         """Ask the engine for the documents of each part."""
         wanted = [DENSE, TEXT] if mode == "hybrid" else [mode]
         condition = engine_filter(conditions)
+        params = edge.SearchParams(exact=exact, hnsw_ef=ef)
         requests = [
             edge.QueryRequest(
                 query=self._nearest(part, query, vector),
                 filter=condition,
                 limit=depth * CHUNKS_A_DOCUMENT,
-                params=edge.SearchParams(exact=exact) if part == DENSE else None,
+                params=params if part == DENSE else None,
                 with_payload=False,
             )
             for part in wanted

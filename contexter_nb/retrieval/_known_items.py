@@ -13,6 +13,7 @@ _HIDDEN = "it"
 # A sentence ends before white space or the end; "e.g." and "i.e." do not end one.
 _SENTENCE = re.compile(r"(.+?[.!?])(?=\s|$)(?<!e\.g\.)(?<!i\.e\.)", re.DOTALL)
 _SIGNATURE = re.compile(r"[\w.]+ ?\(|:?param\b|class \w|>>>")
+_ROLE = re.compile(r":[\w:]+:`~?([^`<]*)(?:<[^`]*)?`")
 _MARKS = re.compile(r"[`*_#|]+")
 
 
@@ -46,6 +47,7 @@ def known_item_query(text: str, names: Sequence[str]) -> str | None:
         ),
         "",
     )
+    body = _ROLE.sub(r"\1", body)
     found = _SENTENCE.match(body)
     sentence = found.group(1) if found else body
     hidden = _MARKS.sub("", _hide(sentence, names)).rstrip(" .!?:")

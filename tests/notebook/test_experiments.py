@@ -231,6 +231,9 @@ def test_kept_judgments_are_used_and_unjudged_hits_are_shown(session: Any) -> No
         lambda nb: nb.recall_check("a", k=[]),
         lambda nb: nb.recall_check("a", k="ten"),
         lambda nb: nb.recall_check("a", ef=0),
+        lambda nb: nb.recall_check("a", ef=20_000),
+        lambda nb: nb.experiment("a", {"x": {"ef": "wide"}}),
+        lambda nb: nb.experiment("a", {"x": {"rerank": 7}}),
         lambda nb: make_frame("search", []).contexter.per_query(),
         lambda nb: make_frame("search", []).contexter.wide(),
         lambda nb: make_frame("search", []).contexter.plot(),
@@ -395,6 +398,47 @@ def test_recall_is_one_before_anything_is_approximate(lab: Any) -> None:
     assert checked["complete"].tolist() == [2, 2]
     assert checked["detail"].str.startswith("not optimized").all()
     assert (checked[["p50_ms", "exact_p50_ms"]] > 0).all().all()
+
+
+def test_the_breadth_of_the_approximate_search_is_a_row_each(lab: Any) -> None:
+    """Each ef is checked beside each k, and is a setting of a variant, too."""
+    checked = lab.recall_check("shorten a text", k=[1, 3], ef=[8, 64])
+    assert checked["ef"].tolist() == [8, 64, 8, 64]
+    assert checked["recall"].tolist() == [1.0] * 4
+    narrow = {"mode": "dense", "ef": 8}
+    alike = lab.experiment("shorten a text", {"usual": "dense", "narrow": narrow})
+    assert alike["value"].tolist() == [1.0] * 4
+
+
+def test_every_verb_works_on_a_qdrant_servers_index(tmp_path: Path) -> None:
+    """Judging and experiments do not mind where the passages are; ef is refused."""
+    with connect(home=tmp_path, qdrant_url=":memory:") as nb:
+        nb.index("textwrap")
+        items = nb.known_items(5)
+        found = nb.experiment(items, ["hybrid", "text"], metrics=["RR"])
+        assert (found["value"] > 0.5).all()
+        first = nb.pool("shorten a text", depth=1)["chunk_id"].iloc[0]
+        nb.judge("shorten a text", first, 3)
+        assert nb.judgments()["indexed"].tolist() == [True]
+        assert nb.compare("shorten a text", limit=2)["rank"].max() == 2
+        checked = nb.recall_check("shorten a text", k=2)
+        assert checked["detail"].str.startswith("the server decides").all()
+        for refused in (
+            lambda: nb.recall_check("a", ef=8),
+            lambda: nb.experiment("a", {"x": {"ef": 8}}),
+            lambda: nb.search("a", ef=8),
+        ):
+            assert "embedded index only" in refusal(refused)
+
+
+def test_a_reranker_without_a_key_is_refused_before_anything_is_asked(
+    lab: Any,
+) -> None:
+    """A variant that could not be paid for stops the experiment at its start."""
+    before = len(lab.experiments())
+    with pytest.raises(ContexterError, match="VOYAGE_API_KEY"):
+        lab.experiment("shorten", {"plain": {}, "reranked": {"rerank": True}})
+    assert len(lab.experiments()) == before
 
 
 @pytest.mark.parametrize("kind", ["differences", "tradeoff"])

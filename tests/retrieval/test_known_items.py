@@ -27,6 +27,11 @@ from contexter_nb.retrieval._known_items import known_item_query, shuffled
             ["httpx.Client"],
             "A it is closed after use, always",
         ),
+        (
+            ":mod:`json` exposes what :class:`~pickle.Pickler <x>` users know well.",
+            ["json"],
+            "it exposes what pickle.Pickler users know well",
+        ),
         ("shorten(text)", ["textwrap.shorten"], None),
         ("", ["a.b"], None),
     ],
