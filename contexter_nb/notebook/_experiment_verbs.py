@@ -44,6 +44,7 @@ from contexter_nb.notebook._experiment_records import (
     summary_frame,
 )
 from contexter_nb.notebook._judgment_verbs import JudgmentVerbs
+from contexter_nb.notebook._progress import SearchBar
 from contexter_nb.retrieval import (
     DEFAULT_METRICS,
     Catalog,
@@ -409,12 +410,14 @@ class ExperimentVerbs(JudgmentVerbs):
         saved = self.clock.now()
         await in_thread(self._experiments.save, experiment_id, record)
         record["state"] = "failed"
+        bar = SearchBar(len(names) * len(experiment.queries), self.clock)
         try:
             for at, (key, query) in enumerate(experiment.queries.items()):
                 # By turns, so that no variant always finds warm what another asked.
                 for name in names[at % len(names) :] + names[: at % len(names)]:
                     outcome = await self._outcome(query, settings[name])
                     experiment.runs[name][key] = outcome
+                    bar.step()
                 if at == 0:
                     _refuse_if_none_answered(experiment, key)
                 if self.clock.now() - saved > SAVE_SECONDS:
@@ -428,6 +431,7 @@ class ExperimentVerbs(JudgmentVerbs):
             record["state"] = "interrupted"
             raise
         finally:
+            bar.close()
             note_runs(record, experiment)
             record["ended_at"] = self.clock.wall().isoformat()
             self._experiments.save(experiment_id, record)

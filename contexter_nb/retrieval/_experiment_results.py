@@ -166,10 +166,15 @@ def tabulate(experiment: Experiment) -> Tables:
         if some_relevant
         else _list_values(experiment, counted)
     )
-    summary, comparisons = _summary(experiment, counted, values, some_relevant)
+    shares = {
+        (name, key): _judged_share(experiment, name, key) if some_relevant else None
+        for name in experiment.variants
+        for key in counted
+    }
+    summary, comparisons = _summary(experiment, counted, values, shares)
     return Tables(
         summary=summary,
-        per_query=_per_query(experiment, counted, values, some_relevant),
+        per_query=_per_query(experiment, counted, values, shares),
         comparisons=comparisons,
         unanswered=len(experiment.queries) - len(answered),
         without_relevant=len(answered) - len(relevant) if some_relevant else 0,
@@ -183,6 +188,8 @@ def _answered(experiment: Experiment, variant: str, key: str) -> bool:
 
 # A value by (variant, metric), one for each query that counts, in their order.
 _Values = dict[tuple[str, str], Floats]
+# Of (variant, query id); None where nothing is judged.
+_Shares = dict[tuple[str, str], float | None]
 
 
 def _judged_values(experiment: Experiment, counted: Sequence[str]) -> _Values:
@@ -219,9 +226,10 @@ def _summary(
     experiment: Experiment,
     counted: Sequence[str],
     values: _Values,
-    judged: bool,
+    shares: _Shares,
 ) -> tuple[list[Row], int]:
     first = experiment.variants[0]
+    judged = bool(shares) and None not in shares.values()
     rows: list[Row] = []
     for (name, metric), own in values.items():
         row: Row = {
@@ -231,7 +239,7 @@ def _summary(
             "queries": len(own),
             **_interval("ci", own, experiment.seed),
             **_effort(experiment, name, counted),
-            "judged": _judged_mean(experiment, name, counted) if judged else None,
+            "judged": _mean([shares[name, key] for key in counted]),
         }
         if judged and name != first and len(own):
             differences = own - values[first, metric]
@@ -299,11 +307,9 @@ def _effort(experiment: Experiment, name: str, counted: Sequence[str]) -> Row:
     }
 
 
-def _judged_mean(
-    experiment: Experiment, name: str, counted: Sequence[str]
-) -> float | None:
-    shares = [_judged_share(experiment, name, key) for key in counted]
-    return float(np.mean(shares)) if shares else None
+def _mean(shares: Sequence[float | None]) -> float | None:
+    known = [each for each in shares if each is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _judged_share(experiment: Experiment, name: str, key: str) -> float:
@@ -316,7 +322,7 @@ def _per_query(
     experiment: Experiment,
     counted: Sequence[str],
     values: _Values,
-    judged: bool,
+    shares: _Shares,
 ) -> list[Row]:
     first = experiment.variants[0]
     rows: list[Row] = []
@@ -331,8 +337,10 @@ def _per_query(
                     "variant": name,
                     "metric": metric,
                     "value": float(own[at]),
-                    "delta": float(change) if judged and name != first else None,
-                    "judged": _judged_share(experiment, name, key) if judged else None,
+                    "delta": float(change)
+                    if shares[name, key] is not None and name != first
+                    else None,
+                    "judged": shares[name, key],
                     "found": len(told.hits),
                     "latency_ms": told.latency_ms,
                     "tokens": told.tokens,
