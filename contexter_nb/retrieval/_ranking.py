@@ -121,11 +121,13 @@ class Ranking:
         ----------
         part : str
         points : iterable of (int, float)
-            Number and score, best first.
+            Number and score. Of equal scores the lower number comes first: an engine's
+            own order of these differs from one build of an index to the next, and in a
+            fusion of ranks that would move other documents, too.
         depth : int
         """
         found: dict[int, float] = {}
-        for number, score in points:
+        for number, score in sorted(points, key=lambda each: (-each[1], each[0])):
             key = document_of(number)
             if key not in found:
                 if len(found) == depth:
