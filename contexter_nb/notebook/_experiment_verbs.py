@@ -57,6 +57,7 @@ from contexter_nb.retrieval import (
     cutoff_of,
     in_thread,
     parse_metrics,
+    query_id,
 )
 
 if TYPE_CHECKING:
@@ -480,7 +481,7 @@ class ExperimentVerbs(JudgmentVerbs):
         catalogs: Mapping[str, Catalog],
     ) -> dict[str, Any]:
         """Return all that is needed to look at the experiment, or run it, again."""
-        used = [each for each in given if each.chunk_id and _is_asked(each, experiment)]
+        used = [each for each in given if query_id(each.query) in experiment.judged]
         return {
             "state": "running",
             "started_at": self.clock.wall().isoformat(),
@@ -531,14 +532,6 @@ def _refuse_if_none_answered(experiment: Experiment, key: str) -> None:
         raise ContexterError(
             f"No variant could answer the first query; the first said: {errors[0]}"
         )
-
-
-def _is_asked(given: Given, experiment: Experiment) -> bool:
-    return any(
-        each.chunk_id == given.chunk_id
-        for judged in experiment.judged.values()
-        for each in judged
-    )
 
 
 def _several(name: str, value: Any) -> list[Any]:

@@ -471,3 +471,16 @@ def test_without_ir_measures_one_sentence_says_what_to_install(
     told = refusal(lambda: lab.experiment(items, MODES))
     assert 'pip install "contexter_nb[experiments]"' in told
     assert len(lab.experiment("shorten", ["text"])) == 2
+
+
+def test_without_matplotlib_one_sentence_says_what_to_install(
+    found: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table is there all the same; only its pictures are not."""
+    import contexter_nb.notebook as room
+
+    monkeypatch.delitem(sys.modules, f"{room.__name__}._experiment_plots", False)
+    monkeypatch.delattr(room, "_experiment_plots", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert "pip install" in refusal(found.contexter.plot)
+    assert len(found.contexter.wide()) == len(MODES)
