@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, cast
@@ -99,7 +101,7 @@ def summary_frame(
     tables = tabulate(experiment)
     attrs = {
         "experiment_id": experiment_id,
-        "state": record["state"],
+        "state": state_of(record),
         "origin": record["origin"],
         "test": experiment.test,
         "comparisons": tables.comparisons,
@@ -135,13 +137,33 @@ def unpacked(packed: str) -> list[dict[str, Any]]:
     return [{**row, "query": kept["queries"][row["query_id"]]} for row in rows]
 
 
+def this_process() -> list[str | int]:
+    """Return what names this process among those of all machines on one home."""
+    return [socket.gethostname(), os.getpid()]
+
+
+def state_of(record: Mapping[str, Any]) -> str:
+    """Return an experiment's state; what runs in a killed kernel is interrupted."""
+    state = str(record["state"])
+    host, process_id = record.get("runs_in") or ("", 0)
+    if state != "running" or host != socket.gethostname():
+        return state
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return "interrupted"
+    except OSError:  # it is somebody else's
+        return state
+    return state
+
+
 def listed_record(experiment_id: str, record: Mapping[str, Any]) -> dict[str, Any]:
     """Return an experiment as a row of `experiments`."""
     outcomes = [each for run in record["runs"].values() for each in run.values()]
     return {
         "experiment_id": experiment_id,
         "started_at": record["started_at"],
-        "state": record["state"],
+        "state": state_of(record),
         "variants": tuple(record["variants"]),
         "queries": len(record["queries"]),
         "searches": sum(each["error"] is None for each in outcomes),

@@ -42,6 +42,7 @@ from contexter_nb.notebook._experiment_records import (
     rows_of,
     side_records,
     summary_frame,
+    this_process,
 )
 from contexter_nb.notebook._judgment_verbs import JudgmentVerbs
 from contexter_nb.notebook._progress import SearchBar
@@ -410,7 +411,6 @@ class ExperimentVerbs(JudgmentVerbs):
         names = list(settings)
         saved = self.clock.now()
         await in_thread(self._experiments.save, experiment_id, record)
-        record["state"] = "failed"
         bar = SearchBar(len(names) * len(experiment.queries), self.clock)
         try:
             for at, (key, query) in enumerate(experiment.queries.items()):
@@ -427,6 +427,7 @@ class ExperimentVerbs(JudgmentVerbs):
                     await in_thread(self._experiments.save, experiment_id, record)
             record["state"] = "done"
         except Exception:
+            record["state"] = "failed"
             raise
         except BaseException:
             record["state"] = "interrupted"
@@ -484,6 +485,7 @@ class ExperimentVerbs(JudgmentVerbs):
         used = [each for each in given if query_id(each.query) in experiment.judged]
         return {
             "state": "running",
+            "runs_in": this_process(),
             "started_at": self.clock.wall().isoformat(),
             "ended_at": None,
             "contexter_nb": own_version(),

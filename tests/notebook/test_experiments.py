@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ import scipy.stats
 from contexter_nb import connect
 from contexter_nb.core import ContexterError, EmptyIndexError, InvalidArgumentError
 from contexter_nb.frames import make_frame
+from tests.fixtures import ROOT
 from tests.notebook.frame import assert_kind, fruit
 from tests.notebook.sentence import refusal
 from tests.retrieval.embedder import CountingEmbedder
@@ -348,6 +351,50 @@ def test_an_interrupted_experiment_keeps_what_was_done(tmp_path: Path) -> None:
         assert shown["queries"].unique().tolist() == [2]
         asked_of = shown.contexter.per_query()["query"].unique().tolist()
         assert asked_of == asked[:2]
+
+
+_KILLED = """
+import sys
+import contexter_nb as cx
+from contexter_nb.notebook import _experiment_verbs
+
+_experiment_verbs.SAVE_SECONDS = 0.0
+with cx.connect(home=sys.argv[1]) as nb:
+    outcome = nb.aio._verbs._outcome
+
+    async def told(query, settings):
+        print(query, flush=True)
+        return await outcome(query, settings)
+
+    nb.aio._verbs._outcome = told
+    nb.experiment([f"question {n}" for n in range(100_000)], ["text", "dense"])
+"""
+
+
+def test_kill_9_leaves_an_experiment_that_can_be_looked_at(tmp_path: Path) -> None:
+    """What was saved before the kill is there, and it no longer says to be running."""
+    with connect(home=tmp_path) as nb:
+        nb.index(fruit())
+        runner = subprocess.Popen(
+            [sys.executable, "-c", _KILLED, str(tmp_path)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        assert runner.stdout is not None
+        for line in runner.stdout:
+            if line == "question 3\n":
+                break
+        running = nb.experiments()["state"].tolist()
+        runner.kill()
+        runner.wait()
+        runner.stdout.close()
+        assert running == ["running"]
+        listed = nb.experiments()
+        assert listed["state"].tolist() == ["interrupted"]
+        assert listed["searches"].item() >= 6
+        shown = nb.experiment_run(listed["experiment_id"].item())
+        assert shown["queries"].min() >= 3
 
 
 def test_every_row_is_missing_where_no_query_was_answered(lab: Any) -> None:
