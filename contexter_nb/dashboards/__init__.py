@@ -7,4 +7,8 @@ widget.
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from contexter_nb.dashboards._metrics_dashboard import MetricsDashboard
+
+__all__ = [
+    "MetricsDashboard",
+]

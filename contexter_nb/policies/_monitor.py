@@ -247,13 +247,17 @@ class APIMonitor:
             for named in sorted(by_operation)
         )
 
-    def get_summary(self, window_seconds: float | None = 300) -> dict[str, Any]:
+    def get_summary(
+        self, window_seconds: float | None = 300, *, service: str | None = None
+    ) -> dict[str, Any]:
         """Return totals over all services, as values that JSON can hold.
 
         Parameters
         ----------
         window_seconds : float, optional
             As of `get_metrics`.
+        service : str, optional
+            Count this one only; alerts and breakers stay those of all.
 
         Returns
         -------
@@ -272,7 +276,11 @@ class APIMonitor:
         now = self._clock.now()
         with self._lock:
             windows = self._rolled(now)
-            tallies = windows.within(now, window_seconds)
+            tallies = {
+                labels: tally
+                for labels, tally in windows.within(now, window_seconds).items()
+                if service in (None, labels.service)
+            }
             total = api_metrics(
                 ("", ""),
                 list(tallies.items()),
