@@ -7,8 +7,10 @@ widget.
 
 from __future__ import annotations
 
+from contexter_nb.dashboards._cache_dashboard import CacheDashboard
 from contexter_nb.dashboards._metrics_dashboard import MetricsDashboard
 
 __all__ = [
+    "CacheDashboard",
     "MetricsDashboard",
 ]

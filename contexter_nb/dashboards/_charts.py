@@ -26,7 +26,6 @@ class Palette:
     ink: str
     muted: str
     line: str
-    paper: str
     accent: str
     bad: str
     warn: str
@@ -36,7 +35,6 @@ LIVE = Palette(
     ink="var(--cx-ink)",
     muted="var(--cx-muted)",
     line="var(--cx-line)",
-    paper="var(--cx-paper)",
     accent="var(--cx-accent)",
     bad="var(--cx-bad)",
     warn="var(--cx-warn)",
@@ -46,7 +44,6 @@ PRINTED = Palette(
     ink="#7d8590",
     muted="#7d8590",
     line="#7d859055",
-    paper="none",
     accent="#3b82d6",
     bad="#e0524a",
     warn="#c08a1e",
@@ -244,8 +241,8 @@ def _path(d: str, colour: str, width_pixels: int, opacity: str = "1") -> str:
 
 def _text(label: str, x: str, y: float, anchor: str, palette: Palette) -> str:
     return (
-        f'<text x="{x}" y="{y:.0f}" text-anchor="{anchor}" fill="{palette.muted}" '
-        f'stroke="{palette.paper}">{escape(label)}</text>'
+        f'<text x="{x}" y="{y:.0f}" text-anchor="{anchor}" fill="{palette.muted}">'
+        f"{escape(label)}</text>"
     )
 
 
@@ -269,6 +266,5 @@ def _chart(
         f'<svg width="100%" height="{height_pixels}" '
         f'viewBox="0 0 {WIDTH} {height_pixels}" preserveAspectRatio="none">'
         f'{"".join(shapes)}</svg><g font-family="system-ui,sans-serif" '
-        'font-size="11" paint-order="stroke" stroke-width="3" '
-        f'stroke-linejoin="round">{"".join(texts)}</g></svg>'
+        f'font-size="11">{"".join(texts)}</g></svg>'
     )

@@ -102,6 +102,19 @@ def milliseconds(value: float | None) -> str:
     return f"{value:,.{_decimals(value)}f} ms"
 
 
+def number_ms(value: float | None) -> str:
+    """Return a time in ms to three digits, for a column whose heading has the unit.
+
+    Examples
+    --------
+    >>> number_ms(0.4213), number_ms(12_345.6), number_ms(None)
+    ('0.42', '12,346', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{value:,.{_decimals(value)}f}"
+
+
 def seconds(value: float | None) -> str:
     """Return a duration in the unit that a person would say.
 

@@ -15,7 +15,7 @@ class Head:
     Attributes
     ----------
     label : str
-    width : int
+    width : float
         Of the column, relative to the others: columns never move.
     kind : str
         ``number``, ``text``, or ``extra`` and ``extra number``, which a narrow page
@@ -25,7 +25,7 @@ class Head:
     """
 
     label: str
-    width: int
+    width: float
     kind: str = "number"
     note: str = ""
 
@@ -56,8 +56,9 @@ def table(
         Classes of the rows, as many as there are marked rows.
     """
     kinds = [_classes(each.kind) for each in heads]
+    whole = sum(each.width for each in heads)
     columns = "".join(
-        f'<col{kind} style="width:{each.width}em">'
+        f'<col{kind} style="width:{100 * each.width / whole:.1f}%">'
         for each, kind in zip(heads, kinds, strict=True)
     )
     header = "".join(

@@ -110,12 +110,6 @@ class MetricsDashboard(Panel):
             self._trace,
         )
 
-    def _row(self, *children: Any, kind: str) -> Any:
-        row = self._widgets.Box(children)
-        row.add_class("cx-row")
-        row.add_class(kind)
-        return row
-
     def _turners(self) -> Iterable[Any]:
         self._latest, self._newer, self._older = made = [
             self._widgets.Button(description=name, tooltip=hint)

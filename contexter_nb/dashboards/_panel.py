@@ -10,7 +10,7 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -138,6 +138,12 @@ class Panel(ABC):
         for each in classes:
             found.add_class(each)
         return found
+
+    def _row(self, *children: Any, kind: str) -> Any:
+        row = self._widgets.Box(children)
+        row.add_class("cx-row")
+        row.add_class(kind)
+        return row
 
     # What a person may do with it
 
@@ -333,6 +339,19 @@ class Panel(ABC):
             self._view = change(self._view)
             self._problem = ""
         self._redraw()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that takes time on the loop thread; its failure is shown."""
+
+        async def done() -> None:
+            try:
+                await work
+            except Exception as exc:
+                _log.debug("What a panel was asked to do failed.", exc_info=True)
+                self._problem = sentence(exc)
+                self._redraw()
+
+        self._feed.submit(done())
 
     def _see_views(self, event: Any) -> None:
         now = self._feed.clock.now()
