@@ -38,30 +38,29 @@ _DIGEST_SHOWN = 8
 _EMBEDDINGS = "embeddings"
 
 _TIERS = (
-    Head("Cache", 9, "text"),
-    Head("Tier", 6, "text"),
+    Head("Cache", 10, "text"),
+    Head("Tier", 7.5, "text"),
     Head("Hit rate", 13, "text", "hits as a share of the lookups that came here"),
-    Head("Hits", 5),
-    Head("Misses", 5),
-    Head("Lookups", 5.5),
-    Head("Shared", 5, "extra number", "answers of another call under way"),
+    Head("of lookups", 9, "number", "hits of lookups"),
+    Head("Misses", 6),
+    Head("Shared", 6, "number", "answers of another call under way"),
     Head("Old", 4, "extra number", "given past their time, since fetching failed"),
-    Head("Entries", 5.5),
-    Head("Held", 15, "text", "bytes of the budget"),
-    Head("Evicted", 5, "number", "dropped for want of room"),
-    Head("Faults", 5, "extra number", "locked, full, away, or damaged"),
-    Head("Saved", 6, "number", "time on the network"),
+    Head("Entries", 6.2),
+    Head("Held", 21, "text", "bytes of the budget"),
+    Head("Evicted", 6.4, "number", "dropped for want of room"),
+    Head("Faults", 5.5, "extra number", "locked, full, away, or damaged"),
+    Head("Saved", 6.5, "number", "time on the network"),
     Head("Tokens", 6, "number", "saved"),
-    Head("USD", 6, "number", "saved"),
+    Head("USD", 6.5, "number", "saved"),
 )
 _ENTRIES = (
-    Head("Key", 18, "text"),
-    Head("Cache", 7, "text"),
-    Head("Tier", 6, "text"),
-    Head("Hits", 4),
-    Head("Size", 6),
-    Head("Age", 7),
-    Head("Good for", 7, "number", "until it is past its time"),
+    Head("Key", 22, "text"),
+    Head("Cache", 8, "text"),
+    Head("Tier", 8, "text"),
+    Head("Hits", 4.5),
+    Head("Size", 7),
+    Head("Age", 6),
+    Head("Left", 6, "number", "until it is past its time"),
 )
 
 
@@ -179,7 +178,7 @@ def tiles_html(seen: CacheSeen) -> str:
     found = sums_of(seen.tiers)
     return tiles(
         tile(
-            "Answered without a request",
+            "No request needed",
             percent(found.answered, found.lookups),
             f"{count(found.answered)}/{count(found.lookups)} lookups, "
             f"{count(found.shared)} of them shared",
@@ -221,7 +220,10 @@ def tiers_html(seen: CacheSeen) -> str:
         else (seen.tiers)
     )
     return heading("Tiers", note) + table(
-        "What each tier holds and how it helped", _TIERS, [_tier(e) for e in shown]
+        "What each tier holds and how it helped",
+        _TIERS,
+        [_tier(each) for each in shown],
+        classes="cx-tiers",
     )
 
 
@@ -232,7 +234,7 @@ def _tier(row: Mapping[str, Any]) -> list[str]:
         drawn = bar([(hits / lookups, "good")], share(hits, lookups))
         rate = f"{drawn} {percent(hits, lookups)}"
     budget, held = row["budget_bytes"], row["stored_bytes"]
-    full = f"{size(held)} of {size(budget)}"
+    full = f"{size(held)} of {size(budget).replace('.0 ', ' ')}"
     room = size(held)
     if budget:
         kind = "bad" if held > 0.95 * budget else "accent"
@@ -242,9 +244,8 @@ def _tier(row: Mapping[str, Any]) -> list[str]:
         cut(row["cache"]),
         cut(row["tier"]),
         rate,
-        count(hits),
+        f"{count(hits)}/{count(lookups)}",
         count(row["misses"]),
-        count(lookups),
         count(row["coalesced"]),
         count(row["stale"]),
         count(row["entries"]),

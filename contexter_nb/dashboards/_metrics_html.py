@@ -56,40 +56,40 @@ _OPERATIONS = (
     Head("Operation", 10, "text"),
     Head("Calls", 5),
     Head("per s", 4.5, "extra number", "calls a second over the window"),
-    Head("Errors", 9, "number", "of the calls that were not cancelled"),
-    Head("By category", 13, "extra text"),
-    Head("Retries", 5, "number", "attempts after a call's first"),
-    Head("Waited", 6.5, "number", "for limits, connections and between attempts"),
-    Head("p50, ms", 5.5, "number", "from call to answer, waits included"),
-    Head("p95, ms", 5.5, "number", "95 of 100 calls took no longer"),
-    Head("p99, ms", 5.5, "number", "99 of 100 calls took no longer"),
+    Head("Errors", 9.5, "number", "of the calls that were not cancelled"),
+    Head("By category", 11, "extra text"),
+    Head("Retries", 5.8, "number", "attempts after a call's first"),
+    Head("Waited", 6.4, "number", "for limits, connections and between attempts"),
+    Head("p50 ms", 5.8, "number", "from call to answer, waits included"),
+    Head("p95 ms", 5.8, "number", "95 of 100 calls took no longer"),
+    Head("p99 ms", 5.8, "number", "99 of 100 calls took no longer"),
     Head("From cache", 8, "extra number", "hits of lookups"),
     Head("Tokens", 6),
-    Head("USD", 6),
+    Head("USD", 7),
 )
 _LIMITS = (
-    Head("Service", 10, "text"),
-    Head("What", 9, "text"),
-    Head("State", 8, "text"),
-    Head("Free now", 13, "text"),
+    Head("Service", 11, "text"),
+    Head("What", 10, "text"),
+    Head("State", 10, "text"),
+    Head("Free now", 12.5, "text"),
     Head("per min", 7, "extra number"),
-    Head("Waiting", 5.5),
+    Head("Waiting", 6),
     Head("Waited", 6, "extra number"),
     Head("Sent", 5, "number", "calls let through; of a breaker those in its window"),
     Head("Refused", 6, "number", "refused calls; of a breaker its failures"),
 )
 _LOG = (
-    Head("UTC", 9, "text"),
+    Head("UTC", 9.3, "text"),
     Head("Service", 8, "text"),
     Head("Operation", 9, "text"),
     Head("Outcome", 13, "text"),
-    Head("Attempts", 6),
-    Head("Took", 6.5),
-    Head("Waits and network", 15, "text", "to the scale of the slowest call shown"),
-    Head("Cache", 6, "extra text"),
+    Head("Attempts", 7),
+    Head("Took", 7),
+    Head("Waits and network", 14, "text", "to the scale of the slowest call shown"),
+    Head("Cache", 7, "extra text"),
     Head("Received", 7, "extra number"),
-    Head("Tokens", 5),
-    Head("USD", 6, "extra number"),
+    Head("Tokens", 6),
+    Head("USD", 7, "extra number"),
 )
 _TRACE = (
     Head("#", 3, "text", "attempt"),
@@ -430,8 +430,7 @@ def _not_sent(call: CallRecord) -> str:
     if call.trace.coalesced:
         return '<span class="cx-muted">with the same call under way</span>'
     if call.trace.cache_tier is not None:
-        where = escape(call.trace.cache_tier)
-        return f'<span class="cx-muted">from the cache ({where})</span>'
+        return f'<span class="cx-muted">from {escape(call.trace.cache_tier)}</span>'
     return '<span class="cx-muted">nothing was sent</span>'
 
 
