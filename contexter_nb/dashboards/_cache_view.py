@@ -29,13 +29,19 @@ class Clearing:
     tag: str | None = None
     prefix: str | None = None
 
-    def which(self) -> str:
-        """Say what entries these are."""
+    def which(self, many: int | None = None) -> str:
+        """Say what entries these are, one of them or several.
+
+        Parameters
+        ----------
+        many : int, optional
+        """
         if self.tag is not None:
             return f"with the tag {shortened(self.tag, 60)!r}"
         if self.prefix is not None:
-            return f"that begin with {shortened(self.prefix, 60)!r}"
-        return "of all kinds"
+            verb = "begins" if many == 1 else "begin"
+            return f"that {verb} with {shortened(self.prefix, 60)!r}"
+        return "of every kind"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +107,7 @@ class CacheView:
     def dropped(self, clearing: Clearing, many: int) -> CacheView:
         """Tell what was dropped."""
         entries = "entry" if many == 1 else "entries"
-        told = f"Dropped {count(many)} {entries} {clearing.which()} "
+        told = f"Dropped {count(many)} {entries} {clearing.which(many)} "
         return replace(self, asked=None, told=f"{told}from {clearing.cache}.")
 
     def question(self) -> str:
@@ -114,7 +120,8 @@ class CacheView:
             many = f"{count(self.would_drop)} " + (
                 "entry" if self.would_drop == 1 else "entries"
             )
-        return f"Drop {many} {self.asked.which()} from {self.asked.cache}?"
+        which = self.asked.which(self.would_drop)
+        return f"Drop {many} {which} from {self.asked.cache}?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
