@@ -38,19 +38,19 @@ _DIGEST_SHOWN = 8
 _EMBEDDINGS = "embeddings"
 
 _TIERS = (
-    Head("Cache", 10, "text"),
+    Head("Cache", 11, "text"),
     Head("Tier", 7.5, "text"),
     Head("Hit rate", 13, "text", "hits as a share of the lookups that came here"),
     Head("of lookups", 9, "number", "hits of lookups"),
     Head("Misses", 6),
-    Head("Shared", 6, "number", "answers of another call under way"),
+    Head("Shared", 6.8, "number", "answers of another call under way"),
     Head("Old", 4, "extra number", "given past their time, since fetching failed"),
     Head("Entries", 6.2),
-    Head("Held", 21, "text", "bytes of the budget"),
-    Head("Evicted", 6.4, "number", "dropped for want of room"),
+    Head("Held", 20, "text", "bytes of the budget"),
+    Head("Evicted", 7.4, "number", "dropped for want of room"),
     Head("Faults", 5.5, "extra number", "locked, full, away, or damaged"),
     Head("Saved", 6.5, "number", "time on the network"),
-    Head("Tokens", 6, "number", "saved"),
+    Head("Tokens", 6.6, "number", "saved"),
     Head("USD", 6.5, "number", "saved"),
 )
 _ENTRIES = (
@@ -280,9 +280,12 @@ def entries_html(seen: CacheSeen, *, printed: bool = False) -> str:
 
 def _listed(title: str, found: Sequence[tuple[str, CachedEntry]], printed: bool) -> str:
     rows = [_entry(name, each) for name, each in found[:ENTRIES_SHOWN]]
+    none = '<span class="cx-muted">No entries.</span>'
     if not printed:
-        rows += [["&nbsp;"] + [""] * (len(_ENTRIES) - 1)] * (ENTRIES_SHOWN - len(rows))
-    return table(title, _ENTRIES, rows, empty="No entries yet.", classes="cx-small")
+        rest = [""] * (len(_ENTRIES) - 1)
+        rows = rows or [[none, *rest]]
+        rows += [["&nbsp;", *rest]] * (ENTRIES_SHOWN - len(rows))
+    return table(title, _ENTRIES, rows, empty="No entries.", classes="cx-small")
 
 
 def _entry(name: str, entry: CachedEntry) -> list[str]:

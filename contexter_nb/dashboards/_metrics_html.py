@@ -52,8 +52,8 @@ MAX_DOTS = 250
 MAX_ATTEMPTS = 12
 
 _OPERATIONS = (
-    Head("Service", 9, "text"),
-    Head("Operation", 10, "text"),
+    Head("Service", 8.5, "text"),
+    Head("Operation", 9.5, "text"),
     Head("Calls", 5),
     Head("per s", 4.5, "extra number", "calls a second over the window"),
     Head("Errors", 9.5, "number", "of the calls that were not cancelled"),
@@ -63,7 +63,7 @@ _OPERATIONS = (
     Head("p50 ms", 5.8, "number", "from call to answer, waits included"),
     Head("p95 ms", 5.8, "number", "95 of 100 calls took no longer"),
     Head("p99 ms", 5.8, "number", "99 of 100 calls took no longer"),
-    Head("From cache", 8, "extra number", "hits of lookups"),
+    Head("From cache", 8.8, "extra number", "hits of lookups"),
     Head("Tokens", 6),
     Head("USD", 7),
 )
@@ -85,7 +85,7 @@ _LOG = (
     Head("Outcome", 13, "text"),
     Head("Attempts", 7),
     Head("Took", 7),
-    Head("Waits and network", 14, "text", "to the scale of the slowest call shown"),
+    Head("Limit, network, back-off", 16, "text", "to the scale of the slowest call"),
     Head("Cache", 7, "extra text"),
     Head("Received", 7, "extra number"),
     Head("Tokens", 6),
@@ -101,7 +101,7 @@ _TRACE = (
     Head("Outcome", 14, "text"),
     Head("Sent", 6, "extra number"),
     Head("Received", 6.5, "extra number"),
-    Head("Where the time went", 24, "text"),
+    Head("Limit, network, back-off", 24, "text", "where the time went"),
 )
 
 
