@@ -118,10 +118,10 @@ class Panel(ABC):
         style.add_class("cx-hidden")
         self._status = self._html("", "cx-status")
         # A page that is gone cannot say so: it beats, and then it beats no more.
-        self._beat = widgets.Play(
-            min=0, max=10**9, interval=round(BEAT_SECONDS * 1000), playing=True
-        )
+        self._beat = widgets.Play(min=0, max=10**9, interval=round(BEAT_SECONDS * 1000))
         self._beat.add_class("cx-hidden")
+        self._beat._view_count = 0
+        self._beat.observe(self._guarded(self._start_beat), "_view_count")
         self._beat.observe(self._guarded(self._hear_beat), "value")
         self._pause_button = widgets.Button(
             description="Pause", tooltip="Stop refreshing, or go on"
@@ -361,6 +361,12 @@ class Panel(ABC):
             # Those counted before were on a page that went without a word.
             self._root._view_count = 1
         self._watch()
+
+    def _start_beat(self, event: Any) -> None:
+        if event["new"] > event["old"]:
+            # A page begins to count when it is told, not when it finds it so.
+            self._beat.playing = False
+            self._beat.playing = True
 
     def _hear_beat(self, event: Any) -> None:
         self._beat_at = self._feed.clock.now()
