@@ -141,6 +141,9 @@ class CacheDashboard(Panel):
                 self._cache.options = list(seen.caches)
                 self._cache.value = view.cache if view.cache in seen.caches else None
 
+    def _column_style(self) -> str:
+        return drawn.style()
+
     def _picture(self) -> str:
         return drawn.picture(self._seen)
 

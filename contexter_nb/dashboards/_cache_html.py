@@ -19,12 +19,12 @@ from contexter_nb.dashboards._look import (
     usd,
 )
 from contexter_nb.dashboards._markup import (
+    Columns,
     Head,
     bar,
     cut,
     heading,
     pill,
-    table,
     tile,
     tiles,
 )
@@ -37,31 +37,42 @@ MAX_TIERS = 15
 _DIGEST_SHOWN = 8
 _EMBEDDINGS = "embeddings"
 
-_TIERS = (
-    Head("Cache", 11, "text"),
-    Head("Tier", 7.5, "text"),
-    Head("Hit rate", 13, "text", "hits as a share of the lookups that came here"),
-    Head("of lookups", 9, "number", "hits of lookups"),
-    Head("Misses", 6),
-    Head("Shared", 6.8, "number", "answers of another call under way"),
-    Head("Old", 4, "extra number", "given past their time, since fetching failed"),
-    Head("Entries", 6.2),
-    Head("Held", 20, "text", "bytes of the budget"),
-    Head("Evicted", 7.4, "number", "dropped for want of room"),
-    Head("Faults", 5.5, "extra number", "locked, full, away, or damaged"),
-    Head("Saved", 6.5, "number", "time on the network"),
-    Head("Tokens", 6.6, "number", "saved"),
-    Head("USD", 6.5, "number", "saved"),
+_TIERS = Columns(
+    "tiers",
+    (
+        Head("Cache", 11, "text"),
+        Head("Tier", 7.5, "text"),
+        Head("Hit rate", 13, "text", "hits as a share of the lookups that came here"),
+        Head("of lookups", 9, "number", "hits of lookups"),
+        Head("Misses", 6),
+        Head("Shared", 6.8, "number", "answers of another call under way"),
+        Head("Old", 4, "extra number", "given past their time, since fetching failed"),
+        Head("Entries", 6.2),
+        Head("Held", 20, "text", "bytes of the budget"),
+        Head("Evicted", 7.4, "number", "dropped for want of room"),
+        Head("Faults", 5.5, "extra number", "locked, full, away, or damaged"),
+        Head("Saved", 6.5, "number", "time on the network"),
+        Head("Tokens", 6.6, "number", "saved"),
+        Head("USD", 6.5, "number", "saved"),
+    ),
 )
-_ENTRIES = (
-    Head("Key", 22, "text"),
-    Head("Cache", 8, "text"),
-    Head("Tier", 8, "text"),
-    Head("Hits", 4.5),
-    Head("Size", 7),
-    Head("Age", 6),
-    Head("Left", 6, "number", "until it is past its time"),
+_ENTRIES = Columns(
+    "entries",
+    (
+        Head("Key", 22, "text"),
+        Head("Cache", 8, "text"),
+        Head("Tier", 8, "text"),
+        Head("Hits", 4.5),
+        Head("Size", 7),
+        Head("Age", 6),
+        Head("Left", 6, "number", "until it is past its time"),
+    ),
 )
+
+
+def style() -> str:
+    """Return the rules of this panel's columns as CSS."""
+    return _TIERS.style() + _ENTRIES.style()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +230,9 @@ def tiers_html(seen: CacheSeen) -> str:
         if left_out > 0
         else (seen.tiers)
     )
-    return heading("Tiers", note) + table(
+    return heading("Tiers", note) + _TIERS.table(
         "What each tier holds and how it helped",
-        _TIERS,
         [_tier(each) for each in shown],
-        classes="cx-tiers",
     )
 
 
@@ -282,10 +291,10 @@ def _listed(title: str, found: Sequence[tuple[str, CachedEntry]], printed: bool)
     rows = [_entry(name, each) for name, each in found[:ENTRIES_SHOWN]]
     none = '<span class="cx-muted">No entries.</span>'
     if not printed:
-        rest = [""] * (len(_ENTRIES) - 1)
+        rest = [""] * (len(_ENTRIES.heads) - 1)
         rows = rows or [[none, *rest]]
         rows += [["&nbsp;", *rest]] * (ENTRIES_SHOWN - len(rows))
-    return table(title, _ENTRIES, rows, empty="No entries.", classes="cx-small")
+    return _ENTRIES.table(title, rows, empty="No entries.", classes="cx-small")
 
 
 def _entry(name: str, entry: CachedEntry) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contexter_nb.dashboards._look import escape
+
+SHORT_CHARS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,58 +32,84 @@ class Head:
     note: str = ""
 
 
-def table(
-    caption: str,
-    heads: Sequence[Head],
-    rows: Iterable[Sequence[str]],
-    *,
-    empty: str = "",
-    classes: str = "",
-    marks: Sequence[str] = (),
-) -> str:
-    """Return a table with columns of fixed widths.
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of one table.
 
-    Parameters
+    Their look is in the stylesheet, which is sent once: cells, which are sent at every
+    beat, carry nothing.
+
+    Attributes
     ----------
-    caption : str
-        For those who hear it.
-    heads : sequence of Head
-    rows : iterable of sequence of str
-        HTML, one cell for each head; the first is the row's own heading.
-    empty : str
-        Text in place of rows, where there are none.
-    classes : str
-        More classes of the table.
-    marks : sequence of str
-        Classes of the rows, as many as there are marked rows.
+    name : str
+        Of the table, for its class.
+    heads : tuple of Head
     """
-    kinds = [_classes(each.kind) for each in heads]
-    whole = sum(each.width for each in heads)
-    columns = "".join(
-        f'<col{kind} style="width:{100 * each.width / whole:.1f}%">'
-        for each, kind in zip(heads, kinds, strict=True)
-    )
-    header = "".join(
-        f'<th scope="col"{kind}{_title(each.note)}>{escape(each.label)}</th>'
-        for each, kind in zip(heads, kinds, strict=True)
-    )
-    body = []
-    for at, row in enumerate(rows):
-        mark = f' class="{marks[at]}"' if at < len(marks) and marks[at] else ""
-        cells = "".join(
-            f"<td{kind}>{cell}</td>"
-            for cell, kind in zip(row[1:], kinds[1:], strict=True)
+
+    name: str
+    heads: tuple[Head, ...]
+
+    def style(self) -> str:
+        """Return the rules of these columns as CSS."""
+        table = f".cx-panel .cx-of-{self.name}"
+        whole = sum(each.width for each in self.heads)
+        rules = []
+        for at, each in enumerate(self.heads, start=1):
+            cell = f"{table} tr > :nth-child({at})"
+            rules.append(
+                f"{table} col:nth-child({at}){{width:{100 * each.width / whole:.1f}%}}"
+            )
+            if "text" in each.kind:
+                rules.append(f"{cell}{{text-align:left}}")
+            if "extra" in each.kind:
+                rules.append(
+                    f"@container (max-width: 900px){{{cell},"
+                    f"{table} col:nth-child({at}){{display:none}}}}"
+                )
+        return "".join(rules)
+
+    def table(
+        self,
+        caption: str,
+        rows: Sequence[Sequence[str]],
+        *,
+        empty: str = "",
+        classes: str = "",
+        marked: Sequence[bool] = (),
+    ) -> str:
+        """Return a table with columns of fixed widths.
+
+        Parameters
+        ----------
+        caption : str
+            For those who hear it.
+        rows : sequence of sequence of str
+            HTML, one cell for each column; the first is the row's own heading.
+        empty : str
+            Text in place of rows, where there are none.
+        classes : str
+            More classes of the table.
+        marked : sequence of bool
+            Which rows are chosen; those beyond its end are not.
+        """
+        header = "".join(
+            f'<th scope="col"{_title(each.note)}>{escape(each.label)}</th>'
+            for each in self.heads
         )
-        body.append(f'<tr{mark}><th scope="row"{kinds[0]}>{row[0]}</th>{cells}</tr>')
-    if not body and empty:
-        body = [
-            f'<tr><td class="cx-empty" colspan="{len(heads)}">{escape(empty)}</td></tr>'
-        ]
-    return (
-        f'<div class="cx-scroll"><table class="cx-table {classes}">'
-        f"<caption>{escape(caption)}</caption><colgroup>{columns}</colgroup>"
-        f"<thead><tr>{header}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
-    )
+        body = "".join(
+            f"<tr{' class=cx-chosen' if at < len(marked) and marked[at] else ''}>"
+            f'<th scope="row">{row[0]}</th><td>{"</td><td>".join(row[1:])}</td></tr>'
+            for at, row in enumerate(rows)
+        )
+        if not body and empty:
+            body = f'<tr><td colspan="{len(self.heads)}">{escape(empty)}</td></tr>'
+        names = f"cx-table cx-of-{self.name} {classes}".strip()
+        return (
+            f'<div class="cx-scroll"><table class="{names}">'
+            f"<caption>{escape(caption)}</caption>"
+            f"<colgroup>{'<col>' * len(self.heads)}</colgroup>"
+            f"<thead><tr>{header}</tr></thead><tbody>{body}</tbody></table></div>"
+        )
 
 
 def heading(text: str, note: str = "") -> str:
@@ -139,10 +167,7 @@ def bar(parts: Sequence[tuple[float, str]], label: str) -> str:
         for share, kind in parts
         if share > 0.001
     )
-    return (
-        f'<span class="cx-bar" role="img" aria-label="{escape(label)}" '
-        f'title="{escape(label)}">{drawn}</span>'
-    )
+    return f'<span class="cx-bar" role="img" title="{escape(label)}">{drawn}</span>'
 
 
 def pill(text: str, kind: str) -> str:
@@ -158,18 +183,16 @@ def pill(text: str, kind: str) -> str:
 
 
 def cut(text: object) -> str:
-    """Return a text that is cut off where its column ends; hovering shows it all.
+    """Return a text that its column may cut off; hovering a longer one shows it all.
 
     Parameters
     ----------
     text : object
     """
     shown = escape(str(text)[:200])
-    return f'<span class="cx-cut" title="{shown}">{shown}</span>'
-
-
-def _classes(kind: str) -> str:
-    return f' class="{" ".join(f"cx-{each}" for each in kind.split())}"' if kind else ""
+    if len(str(text)) <= SHORT_CHARS:
+        return shown
+    return f'<span title="{shown}">{shown}</span>'
 
 
 def _title(note: str) -> str:

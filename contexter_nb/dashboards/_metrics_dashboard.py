@@ -187,6 +187,9 @@ class MetricsDashboard(Panel):
                 self._service.options = options
                 self._service.value = chosen
 
+    def _column_style(self) -> str:
+        return drawn.style()
+
     def _picture(self) -> str:
         return drawn.picture(self._seen)
 

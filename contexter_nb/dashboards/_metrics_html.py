@@ -31,12 +31,12 @@ from contexter_nb.dashboards._look import (
     usd,
 )
 from contexter_nb.dashboards._markup import (
+    Columns,
     Head,
     bar,
     cut,
     heading,
     pill,
-    table,
     tile,
     tiles,
 )
@@ -48,61 +48,82 @@ if TYPE_CHECKING:
 MAX_OPERATIONS = 15
 MAX_LIMITS = 12
 MAX_ALERTS = 5
-MAX_DOTS = 250
+MAX_DOTS = 200
 MAX_ATTEMPTS = 12
 
-_OPERATIONS = (
-    Head("Service", 8.5, "text"),
-    Head("Operation", 9.5, "text"),
-    Head("Calls", 5),
-    Head("per s", 4.5, "extra number", "calls a second over the window"),
-    Head("Errors", 9.5, "number", "of the calls that were not cancelled"),
-    Head("By category", 11, "extra text"),
-    Head("Retries", 5.8, "number", "attempts after a call's first"),
-    Head("Waited", 6.4, "number", "for limits, connections and between attempts"),
-    Head("p50 ms", 5.8, "number", "from call to answer, waits included"),
-    Head("p95 ms", 5.8, "number", "95 of 100 calls took no longer"),
-    Head("p99 ms", 5.8, "number", "99 of 100 calls took no longer"),
-    Head("From cache", 8.8, "extra number", "hits of lookups"),
-    Head("Tokens", 6),
-    Head("USD", 7),
+_OPERATIONS = Columns(
+    "operations",
+    (
+        Head("Service", 8.5, "text"),
+        Head("Operation", 9.5, "text"),
+        Head("Calls", 5),
+        Head("per s", 4.5, "extra number", "calls a second over the window"),
+        Head("Errors", 9.5, "number", "of the calls that were not cancelled"),
+        Head("By category", 11, "extra text"),
+        Head("Retries", 5.8, "number", "attempts after a call's first"),
+        Head("Waited", 6.4, "number", "for limits, connections and between attempts"),
+        Head("p50 ms", 5.8, "number", "from call to answer, waits included"),
+        Head("p95 ms", 5.8, "number", "95 of 100 calls took no longer"),
+        Head("p99 ms", 5.8, "number", "99 of 100 calls took no longer"),
+        Head("From cache", 8.8, "extra number", "hits of lookups"),
+        Head("Tokens", 6),
+        Head("USD", 7),
+    ),
 )
-_LIMITS = (
-    Head("Service", 11, "text"),
-    Head("What", 10, "text"),
-    Head("State", 10, "text"),
-    Head("Free now", 12.5, "text"),
-    Head("per min", 7, "extra number"),
-    Head("Waiting", 6),
-    Head("Waited", 6, "extra number"),
-    Head("Sent", 5, "number", "calls let through; of a breaker those in its window"),
-    Head("Refused", 6, "number", "refused calls; of a breaker its failures"),
+_LIMITS = Columns(
+    "limits",
+    (
+        Head("Service", 11, "text"),
+        Head("What", 10, "text"),
+        Head("State", 10, "text"),
+        Head("Free now", 12.5, "text"),
+        Head("per min", 7, "extra number"),
+        Head("Waiting", 6),
+        Head("Waited", 6, "extra number"),
+        Head(
+            "Sent", 5, "number", "calls let through; of a breaker those in its window"
+        ),
+        Head("Refused", 6, "number", "refused calls; of a breaker its failures"),
+    ),
 )
-_LOG = (
-    Head("UTC", 9.3, "text"),
-    Head("Service", 8, "text"),
-    Head("Operation", 9, "text"),
-    Head("Outcome", 13, "text"),
-    Head("Attempts", 7),
-    Head("Took", 7),
-    Head("Limit, network, back-off", 16, "text", "to the scale of the slowest call"),
-    Head("Cache", 7, "extra text"),
-    Head("Received", 7, "extra number"),
-    Head("Tokens", 6),
-    Head("USD", 7, "extra number"),
+_LOG = Columns(
+    "log",
+    (
+        Head("UTC", 9.3, "text"),
+        Head("Service", 8, "text"),
+        Head("Operation", 9, "text"),
+        Head("Outcome", 13, "text"),
+        Head("Attempts", 7),
+        Head("Took", 7),
+        Head(
+            "Limit, network, back-off", 16, "text", "to the scale of the slowest call"
+        ),
+        Head("Cache", 7, "extra text"),
+        Head("Received", 7, "extra number"),
+        Head("Tokens", 6),
+        Head("USD", 7, "extra number"),
+    ),
 )
-_TRACE = (
-    Head("#", 3, "text", "attempt"),
-    Head("Began", 6.5),
-    Head("Limit", 6.5, "number", "waited for the rate limit"),
-    Head("Connection", 7, "number", "waited for a free one"),
-    Head("Network", 6.5),
-    Head("Back-off", 6.5, "number", "waited before the next attempt"),
-    Head("Outcome", 14, "text"),
-    Head("Sent", 6, "extra number"),
-    Head("Received", 6.5, "extra number"),
-    Head("Limit, network, back-off", 24, "text", "where the time went"),
+_TRACE = Columns(
+    "trace",
+    (
+        Head("#", 3, "text", "attempt"),
+        Head("Began", 6.5),
+        Head("Limit", 6.5, "number", "waited for the rate limit"),
+        Head("Connection", 7, "number", "waited for a free one"),
+        Head("Network", 6.5),
+        Head("Back-off", 6.5, "number", "waited before the next attempt"),
+        Head("Outcome", 14, "text"),
+        Head("Sent", 6, "extra number"),
+        Head("Received", 6.5, "extra number"),
+        Head("Limit, network, back-off", 24, "text", "where the time went"),
+    ),
 )
+
+
+def style() -> str:
+    """Return the rules of this panel's columns as CSS."""
+    return "".join(each.style() for each in (_OPERATIONS, _LIMITS, _LOG, _TRACE))
 
 
 def verdict(seen: MetricsSeen) -> tuple[str, str]:
@@ -241,9 +262,8 @@ def operations_html(seen: MetricsSeen) -> str:
     ordered = sorted(seen.operations, key=lambda each: -each.calls)
     left_out = ordered[MAX_OPERATIONS:]
     note = f"{count(len(left_out))} more not shown" if left_out else ""
-    return heading("Services and operations", note) + table(
+    return heading("Services and operations", note) + _OPERATIONS.table(
         "Counts, times, waits and cost of each operation",
-        _OPERATIONS,
         [_operation(each) for each in ordered[:MAX_OPERATIONS]],
         empty=f"No calls {_window(seen)}.",
     )
@@ -287,9 +307,8 @@ def limits_html(seen: MetricsSeen) -> str:
     mine.sort(key=lambda each: _CALM.get(each["state"], 0))
     note = f"{count(len(mine) - MAX_LIMITS)} more not shown"
     return heading("Limits and breakers", note if len(mine) > MAX_LIMITS else "") + (
-        table(
+        _LIMITS.table(
             "Rate limits and circuit breakers as they stand now",
-            _LIMITS,
             [_limit(each) for each in mine[:MAX_LIMITS]],
             empty="No open client has a rate limit or a breaker yet.",
             classes="cx-small",
@@ -373,12 +392,12 @@ def log_html(seen: MetricsSeen, *, printed: bool = False) -> str:
     calls = seen.page.calls
     slowest = max((each.trace.total_seconds for each in calls), default=0.0)
     rows = [_logged(each, slowest) for each in calls]
-    marks = ["cx-chosen" if key_of(e) == seen.view.selected else "" for e in calls]
+    marked = [key_of(each) == seen.view.selected for each in calls]
     if rows and not printed:
-        rows += [["&nbsp;"] + [""] * (len(_LOG) - 1)] * (PAGE_ROWS - len(rows))
+        rows += [["&nbsp;"] + [""] * (len(_LOG.heads) - 1)] * (PAGE_ROWS - len(rows))
     which = "No call failed." if seen.view.failed_only else "No calls yet."
-    return table(
-        "The latest calls", _LOG, rows, empty=which, classes="cx-rowed", marks=marks
+    return _LOG.table(
+        "The latest calls", rows, empty=which, classes="cx-rowed", marked=marked
     )
 
 
@@ -494,9 +513,8 @@ def trace_html(seen: MetricsSeen) -> str:
     return (
         f'<div class="cx-trace">{heading(shortened(name, 120), shortened(where, 160))}'
         f'<dl class="cx-facts">{listed}</dl>'
-        + table(
+        + _TRACE.table(
             "Each attempt",
-            _TRACE,
             [_attempted(each, whole) for each in attempts],
             empty="Nothing was sent: "
             + ("the cache answered." if trace.cache_tier else "see the outcome."),

@@ -105,6 +105,10 @@ class Panel(ABC):
         """Write what was read into the widgets; on the loop thread only."""
 
     @abstractmethod
+    def _column_style(self) -> str:
+        """Return the rules of the columns of the tables as CSS."""
+
+    @abstractmethod
     def _picture(self) -> str:
         """Return the body as HTML that needs no kernel, no script and no style."""
 
@@ -114,7 +118,7 @@ class Panel(ABC):
 
     def _build(self) -> None:
         widgets = self._widgets
-        style = self._html(stylesheet() + stylesheet("panels"))
+        style = self._html(self._style())
         style.add_class("cx-hidden")
         self._status = self._html("", "cx-status")
         # A page that is gone cannot say so: it beats, and then it beats no more.
@@ -241,10 +245,13 @@ class Panel(ABC):
         """Return the panel for a terminal."""
         return self._text()
 
+    def _style(self) -> str:
+        columns = f"<style>{self._column_style()}</style>"
+        return stylesheet() + stylesheet("panels") + columns
+
     def _static(self) -> str:
         return (
-            f'<div class="cx cx-panel cx-static">{stylesheet()}{stylesheet("panels")}'
-            f"{self._picture()}</div>"
+            f'<div class="cx cx-panel cx-static">{self._style()}{self._picture()}</div>'
         )
 
     # How it is kept up to date

@@ -73,10 +73,7 @@ class Feed:
 
     def services(self) -> list[str]:
         """Return the services that were asked, or can be, by name."""
-        asked = {
-            each.service
-            for each in self._verbs.monitor.get_metrics(window_seconds=None)
-        }
+        asked = set(self._verbs.monitor.services())
         return sorted(asked | {each.service for each in open_clients()})
 
     def metrics(
