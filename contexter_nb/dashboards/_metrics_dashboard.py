@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterable
 from typing import Any
 
-from contexter_nb.core import CallRecord
+from contexter_nb.core import CallRecord, InvalidArgumentError
 from contexter_nb.dashboards import _metrics_html as drawn
 from contexter_nb.dashboards._markup import heading
 from contexter_nb.dashboards._metrics_view import (
@@ -62,6 +62,30 @@ class MetricsDashboard(Panel):
         """The call whose trace is shown; None where none is."""
         seen: MetricsSeen | None = self._seen
         return None if seen is None else seen.selected
+
+    def select(self, request_id: str | None) -> None:
+        """Show the trace of a call, as a click on its row does.
+
+        Parameters
+        ----------
+        request_id : str or None
+            As in ``nb.requests()``; None shows none.
+
+        Raises
+        ------
+        InvalidArgumentError
+            The call is not kept, or not any more.
+        """
+        if request_id is None:
+            self._choose(lambda view: view.point_at(None))
+            return
+        kept = self._feed.requests(None)
+        call = next((each for each in kept if each.request_id == request_id), None)
+        if call is None:
+            raise InvalidArgumentError(
+                f"No call {request_id!r} is kept; nb.requests() lists those that are."
+            )
+        self._choose(lambda view: view.point_at(call))
 
     def _parts(self) -> Iterable[Any]:
         widgets = self._widgets

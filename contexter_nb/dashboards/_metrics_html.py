@@ -59,7 +59,7 @@ _OPERATIONS = Columns(
         Head("Calls", 5),
         Head("per s", 4.5, "extra number", "calls a second over the window"),
         Head("Errors", 9.5, "number", "of the calls that were not cancelled"),
-        Head("By category", 11, "extra text"),
+        Head("By category", 12.5, "extra text"),
         Head("Retries", 5.8, "number", "attempts after a call's first"),
         Head("Waited", 6.4, "number", "for limits, connections and between attempts"),
         Head("p50 ms", 5.8, "number", "from call to answer, waits included"),
@@ -89,7 +89,7 @@ _LIMITS = Columns(
 _LOG = Columns(
     "log",
     (
-        Head("UTC", 9.3, "text"),
+        Head("UTC", 11, "text"),
         Head("Service", 8, "text"),
         Head("Operation", 9, "text"),
         Head("Outcome", 13, "text"),
@@ -110,7 +110,7 @@ _TRACE = Columns(
         Head("#", 3, "text", "attempt"),
         Head("Began", 6.5),
         Head("Limit", 6.5, "number", "waited for the rate limit"),
-        Head("Connection", 7, "number", "waited for a free one"),
+        Head("Connection", 8.5, "number", "waited for a free one"),
         Head("Network", 6.5),
         Head("Back-off", 6.5, "number", "waited before the next attempt"),
         Head("Outcome", 14, "text"),

@@ -72,6 +72,17 @@ class MetricsView:
             return replace(self, selected=None, top=self.top if page.newer else None)
         return replace(self, selected=key, top=key_of(page.calls[0]))
 
+    def point_at(self, call: CallRecord | None) -> MetricsView:
+        """Show the trace of a call, whatever was filtered out before; None of none."""
+        if call is None:
+            return replace(self, selected=None)
+        seen = self.service in (None, call.service)
+        return replace(
+            self,
+            selected=key_of(call),
+            service=self.service if seen else None,
+        )
+
     def older(self, page: Page) -> MetricsView:
         """Turn to the calls before this page."""
         return self if page.next_key is None else replace(self, top=page.next_key)

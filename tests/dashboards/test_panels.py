@@ -47,6 +47,18 @@ def test_a_click_on_a_row_shows_its_trace(metrics: Any) -> None:
     assert "Select a call" in metrics._trace.value
 
 
+def test_a_call_is_selected_by_its_id(metrics: Any) -> None:
+    """As nb.requests() has it; one that is not kept is refused in a sentence."""
+    metrics.select("id-3")
+    settle(metrics)
+    assert metrics.selected.request_id == "id-3"
+    metrics.select(None)
+    settle(metrics)
+    assert metrics.selected is None
+    with pytest.raises(InvalidArgumentError, match="No call 'none' is kept"):
+        metrics.select("none")
+
+
 def test_controls_choose_what_is_shown(nb: Any, metrics: Any) -> None:
     """Service, failed only and pages of the log."""
     nb._verbs.monitor.record(call(99, service="qdrant", operation="search"))
