@@ -44,10 +44,13 @@ class Columns:
     name : str
         Of the table, for its class.
     heads : tuple of Head
+    narrow_pixels : int
+        Below this width of the panel the extra columns are left out.
     """
 
     name: str
     heads: tuple[Head, ...]
+    narrow_pixels: int = 900
 
     def style(self) -> str:
         """Return the rules of these columns as CSS."""
@@ -63,7 +66,7 @@ class Columns:
                 rules.append(f"{cell}{{text-align:left}}")
             if "extra" in each.kind:
                 rules.append(
-                    f"@container (max-width: 900px){{{cell},"
+                    f"@container (max-width: {self.narrow_pixels}px){{{cell},"
                     f"{table} col:nth-child({at}){{display:none}}}}"
                 )
         return "".join(rules)

@@ -85,6 +85,7 @@ _LIMITS = Columns(
         ),
         Head("Refused", 6, "number", "refused calls; of a breaker its failures"),
     ),
+    narrow_pixels=1180,  # alerts stand beside it
 )
 _LOG = Columns(
     "log",

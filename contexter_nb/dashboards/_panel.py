@@ -218,7 +218,7 @@ class Panel(ABC):
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width">'
             f"<title>{escape(self.title)}</title></head>"
-            f'<body class="cx-page">{self._static()}</body></html>\n',
+            f'<body class="cx cx-page">{self._static()}</body></html>\n',
             encoding="utf-8",
         )
         return file
