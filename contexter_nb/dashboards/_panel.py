@@ -367,7 +367,20 @@ class Panel(ABC):
         if gone and event["new"] > 1:
             # Those counted before were on a page that went without a word.
             self._root._view_count = 1
+        elif 0 < event["new"] < event["old"]:
+            self._begin(self._call_the_roll())
         self._watch()
+
+    async def _call_the_roll(self) -> None:
+        """Let only pages that still have a view go on beating.
+
+        Those that are counted may be of a page that was loaded anew. Every page stops
+        at its next beat; where there is a view, it begins again.
+        """
+        self._beat.playing = False
+        await self._feed.clock.sleep(self._beat.interval / 1000 + 1.0)
+        if not self._closed:
+            self._beat.playing = True
 
     def _start_beat(self, event: Any) -> None:
         if event["new"] > event["old"]:

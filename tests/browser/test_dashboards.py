@@ -256,3 +256,31 @@ def test_out_of_sight_nothing_is_refreshed(page: Any) -> None:
     )
     panel_of(page, "API metrics").wait_for()
     wait_until(page, "print(metrics._refresher.beating)", "True")
+
+
+def test_a_page_loaded_anew_shows_the_panel_until_it_is_closed(page: Any) -> None:
+    """A page that went is still counted as a view, but it does not beat."""
+    ask(page, "metrics._beat.interval = 500")
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    wait_until(page, "print(metrics.widget._view_count)", "1")
+    page.goto(page.url.replace("?reset", ""))
+    page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
+    page.wait_for_function(
+        "window.jupyterapp?.shell.currentWidget?.sessionContext"
+        "?.session?.kernel?.status=='idle'",
+        timeout=60_000,
+    )
+    panel_of(page, "API metrics").wait_for()
+    wait_until(page, "print(metrics.widget._view_count)", "2")
+    beat = ask(page, "print(metrics._beat.value)")
+    page.wait_for_timeout(2_500)
+    assert int(ask(page, "print(metrics._beat.value)")) > int(beat)
+    page.evaluate(
+        "window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')"
+    )
+    wait_until(page, "print(metrics.widget._view_count)", "1")
+    wait_until(page, "print(metrics._beat.playing)", "False")
+    wait_until(page, "print(metrics._beat.playing)", "True")
+    beat = ask(page, "print(metrics._beat.value)")
+    page.wait_for_timeout(2_500)
+    assert ask(page, "print(metrics._beat.value)") == beat
