@@ -302,9 +302,7 @@ def limits_html(seen: MetricsSeen) -> str:
     ----------
     seen : MetricsSeen
     """
-    mine = [
-        each for each in seen.limits if seen.view.service in (None, each["service"])
-    ]
+    mine = [each for each in seen.limits if _is_of(each, seen.view.service)]
     mine.sort(key=lambda each: _CALM.get(each["state"], 0))
     note = f"{count(len(mine) - MAX_LIMITS)} more not shown"
     return heading("Limits and breakers", note if len(mine) > MAX_LIMITS else "") + (
@@ -315,6 +313,12 @@ def limits_html(seen: MetricsSeen) -> str:
             classes="cx-small",
         )
     )
+
+
+def _is_of(row: Mapping[str, Any], service: str | None) -> bool:
+    # A limiter of one account and model is named after them, behind the service.
+    name: str = row["service"]
+    return service is None or name == service or name.startswith(f"{service} ")
 
 
 _CALM = {"free": 2, "closed": 2, "waiting": 1}

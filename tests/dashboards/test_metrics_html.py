@@ -133,6 +133,14 @@ def test_limits_in_trouble_come_first() -> None:
     assert "open 21 s" in shown
 
 
+def test_a_service_is_shown_with_all_its_limits() -> None:
+    """Those of one account and model bear the service's name in front."""
+    rows = (limit(service="voyage 47ab voyage-4"), limit(service="voyager"))
+    shown = drawn.limits_html(seen(view=MetricsView(service="voyage"), limits=rows))
+    assert "47ab" in shown
+    assert "voyager" not in shown
+
+
 @pytest.mark.parametrize("part", ["picture", "charts_html", "log_html"])
 def test_what_services_say_is_shown_and_does_nothing(part: str) -> None:
     """Markup in names, errors, hosts, ids, alerts and keys stays text."""

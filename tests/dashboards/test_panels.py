@@ -63,7 +63,9 @@ def test_controls_choose_what_is_shown(nb: Any, metrics: Any) -> None:
     """Service, failed only and pages of the log."""
     nb._verbs.monitor.record(call(99, service="qdrant", operation="search"))
     settle(metrics)
-    assert [value for _, value in metrics._service.options] == ["", "qdrant", "voyage"]
+    offered = [value for _, value in metrics._service.options]
+    assert offered[0] == ""
+    assert {"qdrant", "voyage"} <= set(offered)
     metrics._older.click()
     settle(metrics)
     assert "11–20 of the latest 25" in metrics._note.value
