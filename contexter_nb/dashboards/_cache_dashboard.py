@@ -135,7 +135,11 @@ class CacheDashboard(Panel):
         asked = "visible" if view.asked is not None else "hidden"
         self._drop_button.layout.visibility = asked
         self._keep_button.layout.visibility = asked
-        self._which.disabled = view.scope == "everything"
+        closed = self._feed.closed
+        for control in (self._cache, self._scope, self._clear_button):
+            control.disabled = closed
+        self._which.disabled = closed or view.scope == "everything"
+        self._drop_button.disabled = self._keep_button.disabled = closed
         if list(self._cache.options) != list(seen.caches):
             with self._cache.hold_trait_notifications():
                 self._cache.options = list(seen.caches)

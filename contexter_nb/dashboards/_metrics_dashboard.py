@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from contexter_nb.core import CallRecord, InvalidArgumentError
@@ -183,6 +184,13 @@ class MetricsDashboard(Panel):
             limits=tuple(reading.once(feed.limits)),
         )
 
+    def _look_back(self, seen: MetricsSeen) -> MetricsSeen:
+        # Pages and traces of what was read can still be looked at; for another window
+        # or service it would have to be read anew.
+        was = seen.view
+        view = replace(self._view, window=was.window, service=was.service)
+        return replace(seen, view=view)
+
     def _draw(self) -> None:
         seen: MetricsSeen = self._seen
         page = self._page = seen.page
@@ -197,6 +205,7 @@ class MetricsDashboard(Panel):
         self._trace.value = drawn.trace_html(seen)
         for at, button in enumerate(self._rows):
             button.disabled = at >= len(page.calls)
+        self._window.disabled = self._service.disabled = self._feed.closed
         self._latest.disabled = seen.view.top is None
         self._newer.disabled = page.newer == 0
         self._older.disabled = page.older == 0

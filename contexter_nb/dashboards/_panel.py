@@ -100,6 +100,10 @@ class Panel(ABC):
     async def _read(self, reading: Reading) -> Any:
         """Return what is to be shown, a frozen value."""
 
+    def _look_back(self, seen: Any) -> Any:
+        """Return what was read last, for the view as it is now: the session closed."""
+        return seen
+
     @abstractmethod
     def _draw(self) -> None:
         """Write what was read into the widgets; on the loop thread only."""
@@ -284,6 +288,8 @@ class Panel(ABC):
         try:
             if not self._feed.closed:
                 self._seen = await self._read(reading)
+            elif self._seen is not None:
+                self._seen = self._look_back(self._seen)
             self._failing = ""
         except Exception as exc:
             _log.debug("A panel could not be refreshed.", exc_info=True)

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from contexter_nb.core import ErrorSeverity
+from contexter_nb.core import Attempt, ErrorSeverity, Trace, Usage
 from contexter_nb.dashboards import _metrics_html as drawn
 from contexter_nb.dashboards._metrics_view import MetricsView, key_of
 from contexter_nb.policies import Alert
@@ -114,6 +114,53 @@ def test_a_trace_shows_every_attempt_and_wait() -> None:
     for fact in ("error, ServerError (server_error)", "id-7", "4,200 ms", "500 ms"):
         assert fact in shown
     assert shown.count("503 ServerError") == 2
+
+
+@pytest.mark.parametrize(
+    ("trace", "in_log", "in_trace"),
+    [
+        (
+            Trace(cache_tier="disk", cache_asked=True),
+            "from disk",
+            "from disk; saved 0.21 s, 30 tokens",
+        ),
+        (
+            Trace(cache_tier="memory", cache_asked=True, stale=True),
+            "memory, old",
+            "past its time since the service failed",
+        ),
+        (
+            Trace(coalesced=True, cache_asked=True),
+            "with the same call under way",
+            "taken from the same call under way",
+        ),
+        (Trace(cache_asked=True), "nothing was sent", "asked, not there"),
+        (Trace(reauthorized=True), "nothing was sent", "renewed after an answer 401"),
+    ],
+)
+def test_where_an_answer_came_from_is_said(
+    trace: Trace, in_log: str, in_trace: str
+) -> None:
+    """A tier, an old answer, another call under way, or a renewed credential."""
+    made = call(1, trace=trace, saved=Usage(30, 0.1), saved_seconds=0.21)
+    found = seen(made, view=MetricsView(selected=key_of(made)))
+    assert in_log in read(drawn.log_html(found)).text
+    assert in_trace in read(drawn.trace_html(found)).text
+
+
+def test_a_cancelled_call_is_neither_well_nor_failed() -> None:
+    """It has a word of its own, and no colour of alarm."""
+    html = drawn.log_html(seen(call(1, outcome="cancelled", status_code=None)))
+    assert "– cancelled" in html
+    assert "cx-bad" not in html
+
+
+def test_a_trace_of_very_many_attempts_is_cut() -> None:
+    """And says by how many."""
+    attempts = tuple(Attempt(number=at, started_seconds=at) for at in range(1, 41))
+    made = call(1, trace=Trace(attempts=attempts, total_seconds=41.0))
+    found = seen(made, view=MetricsView(selected=key_of(made)))
+    assert "28 more attempts." in drawn.trace_html(found)
 
 
 def test_a_selected_call_that_is_gone_is_said_to_be() -> None:

@@ -173,6 +173,13 @@ def test_a_closed_session_is_shown_as_such(nb: Any, metrics: Any) -> None:
     assert "session closed" in metrics._status.value
     assert "voyage" in metrics._operations.value
     assert not metrics.is_watched(nb._feed.clock.now())
+    # What was read can still be looked at; nothing is read anew.
+    assert metrics._window.disabled
+    metrics._older.click()
+    metrics._rows[0].click()
+    settle(metrics)
+    assert "11–20 of the latest 24" in metrics._note.value
+    assert metrics.selected.request_id == "id-13"
     for make in (nb.metrics_dashboard, nb.cache_dashboard):
         with pytest.raises(SessionClosedError):
             make()
@@ -275,6 +282,18 @@ def test_clearing_asks_first_and_tells_what_went(nb: Any, caches: Any) -> None:
     assert "Dropped 4 entries" in caches._question.value
     assert caches._drop_button.layout.visibility == "hidden"
     assert run(nb._verbs.answers.matching()) == 2
+
+
+def test_of_a_closed_session_nothing_is_cleared(nb: Any, caches: Any) -> None:
+    """The last numbers stay, and the controls are off."""
+    caches._which.value = "voyage/"
+    caches._clear_button.click()
+    settle(caches)
+    nb.close()
+    settle(caches)
+    assert "session closed" in caches._status.value
+    assert caches._clear_button.disabled
+    assert caches._drop_button.disabled
 
 
 def test_a_no_drops_nothing(nb: Any, caches: Any) -> None:
