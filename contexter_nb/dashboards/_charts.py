@@ -187,7 +187,11 @@ def as_image(chart: str, width_pixels: int = PRINTED_PIXELS) -> str:
     width_pixels : int
     """
     label = chart.partition('aria-label="')[2].partition('"')[0]
-    sized = chart.replace('width="100%"', f'width="{width_pixels}"', 1)
+    sized = chart.replace(
+        '<svg width="100%"',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width_pixels}"',
+        1,
+    )
     data = base64.b64encode(sized.encode()).decode()
     return (
         f'<img alt="{label}" width="{width_pixels}" style="max-width:100%" '
@@ -235,18 +239,20 @@ def _line(values: Sequence[float | None], y: Callable[[float], float]) -> str:
     return "".join(path)
 
 
-def _path(d: str, colour: str, width_pixels: int, opacity: str = "1") -> str:
+def _path(d: str, colour: str, width_pixels: int, opacity: str = "") -> str:
     if not d:
         return ""
     # Of presentation attributes this one is not inherited.
+    faint = f' stroke-opacity="{opacity}"' if opacity else ""
     return (
-        f'<path d="{d}" stroke="{colour}" stroke-width="{width_pixels}" '
-        f'stroke-opacity="{opacity}" vector-effect="non-scaling-stroke"/>'
+        f'<path d="{d}" stroke="{colour}" stroke-width="{width_pixels}"{faint} '
+        'vector-effect="non-scaling-stroke"/>'
     )
 
 
 def _text(label: str, x: str, y: float, anchor: str) -> str:
-    return f'<text x="{x}" y="{y:.0f}" text-anchor="{anchor}">{escape(label)}</text>'
+    held = "" if anchor == "start" else f' text-anchor="{anchor}"'
+    return f'<text x="{x}" y="{y:.0f}"{held}>{escape(label)}</text>'
 
 
 def _axis(times: Iterable[tuple[float, str]], height_pixels: int) -> list[str]:
@@ -266,8 +272,8 @@ def _chart(
     palette: Palette,
 ) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="100%" '
-        f'height="{height_pixels}" role="img" aria-label="{escape(label)}">'
+        f'<svg width="100%" height="{height_pixels}" role="img" '
+        f'aria-label="{escape(label)}">'
         f'<svg width="100%" height="{height_pixels}" '
         f'viewBox="0 0 {WIDTH} {height_pixels}" preserveAspectRatio="none" '
         f'fill="none" stroke-linecap="round" stroke-linejoin="round">{"".join(shapes)}'
