@@ -176,6 +176,7 @@ def test_a_closed_session_is_shown_as_such(nb: Any, metrics: Any) -> None:
     # What was read can still be looked at; nothing is read anew.
     assert metrics._window.disabled
     metrics._older.click()
+    settle(metrics)
     metrics._rows[0].click()
     settle(metrics)
     assert "11–20 of the latest 24" in metrics._note.value
