@@ -185,6 +185,20 @@ def test_another_window_and_failed_only(page: Any) -> None:
     assert panel.bounding_box()["height"] == pytest.approx(height, abs=80)
 
 
+def test_a_control_answers_while_a_cell_is_busy(page: Any) -> None:
+    """JupyterLab delivers the event on a thread beside the cell's."""
+    panel = panel_of(page, "API metrics")
+    page.evaluate(
+        """() => {
+            const widget = window.jupyterapp.shell.currentWidget;
+            widget.sessionContext.session.kernel.requestExecute({code:
+                'import time; time.sleep(5)'});
+        }"""
+    )
+    panel.get_by_role("button", name="Failed only").click()
+    panel.get_by_text("1–10 of the latest 20").wait_for(timeout=3_000)
+
+
 def test_a_hostile_name_is_shown_and_does_nothing(page: Any) -> None:
     """A service whose name is markup is text in every table."""
     panel = panel_of(page, "API metrics")
