@@ -7,8 +7,8 @@
 
 Rooms, each a package of its own: `core` (values and errors), `retrieval` (sources,
 chunks, embedders, index), `frames` (columns of every answer), `bridge` (sync over
-async) and `notebook` (the session). Importing this module is light: pandas, the engine
-and the model load on first use.
+async), `notebook` (the session) and `dashboards` (live panels). Importing this module
+is light: pandas, the engine, the model and ipywidgets load on first use.
 """
 
 from __future__ import annotations

@@ -60,6 +60,7 @@ from contexter_nb.policies import (
     APICache,
     BreakerConfig,
     BreakerRegistry,
+    BreakerStatus,
     Bulkhead,
     Entry,
     Fetched,
@@ -304,7 +305,6 @@ class APIClient:
         window_seconds : float, optional
             Of which last seconds; None for all since the start.
         """
-        now = self._clock.now()
         monitor = self.monitor
         bulkhead = self._pipeline.bulkhead
         return ClientMetrics(
@@ -315,11 +315,17 @@ class APIClient:
                 else ()
             ),
             limiter=self.limiter.get_status() if self.limiter is not None else None,
-            breakers=self._breakers.statuses(now) if self._breakers is not None else (),
+            breakers=self.breaker_statuses(),
             cache=self.cache.stats() if self.cache is not None else (),
             in_use=bulkhead.in_use,
             waiting=bulkhead.waiting,
         )
+
+    def breaker_statuses(self) -> tuple[BreakerStatus, ...]:
+        """Return how its circuit breakers stand now, one for each host."""
+        if self._breakers is None:
+            return ()
+        return self._breakers.statuses(self._clock.now())
 
     def as_transport(
         self,

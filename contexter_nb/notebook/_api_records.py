@@ -71,7 +71,7 @@ def limit_records(clients: Iterable[APIClient]) -> Iterator[Record]:
             seen.add(id(limiter))
             for key in limiter.keys() or (None,):
                 yield from _limiter_records(client, key)
-        for breaker in client.get_metrics().breakers:
+        for breaker in client.breaker_statuses():
             yield _breaker_record(breaker)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Coroutine
+from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
@@ -12,6 +13,7 @@ from contexter_nb.bridge import Bridge, get_bridge
 from contexter_nb.core import Secret, SystemClock
 from contexter_nb.notebook import _completion, _status_card
 from contexter_nb.notebook._embedding import choose_embedder, choose_index
+from contexter_nb.notebook._feed import Feed
 from contexter_nb.notebook._home import find_home, shown
 from contexter_nb.notebook._remote import Remote
 from contexter_nb.notebook._settings import Settings
@@ -21,6 +23,8 @@ from contexter_nb.retrieval import Embedder, EmbeddingCache
 
 if TYPE_CHECKING:
     from typing import Self
+
+_DASHBOARDS = "contexter_nb.dashboards"  # a room above, loaded when it is asked for
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
@@ -126,6 +130,7 @@ class Session:
         self._verbs = verbs
         self._bridge = bridge
         self.aio = AsyncSession(verbs, bridge)
+        self._feed = Feed(verbs)
 
     status = _synchronous(Verbs.status)
     libraries = _synchronous(Verbs.libraries)
@@ -160,6 +165,40 @@ class Session:
     compare = _synchronous(Verbs.compare)
     recall_check = _synchronous(Verbs.recall_check)
     close = _synchronous(Verbs.close)
+
+    def metrics_dashboard(self) -> Any:
+        """Return a live panel of what the API core does, and what it cost.
+
+        Returns
+        -------
+        contexter_nb.dashboards.MetricsDashboard
+            Shows itself as the last line of a cell, and looks only while it is shown.
+
+        Raises
+        ------
+        InvalidArgumentError
+            ipywidgets is not installed.
+        SessionClosedError
+            The session is closed.
+        """
+        return import_module(_DASHBOARDS).MetricsDashboard(self._feed)
+
+    def cache_dashboard(self) -> Any:
+        """Return a live panel of what the caches hold, how they helped and saved.
+
+        Returns
+        -------
+        contexter_nb.dashboards.CacheDashboard
+            Shows itself as the last line of a cell, and looks only while it is shown.
+
+        Raises
+        ------
+        InvalidArgumentError
+            ipywidgets is not installed.
+        SessionClosedError
+            The session is closed.
+        """
+        return import_module(_DASHBOARDS).CacheDashboard(self._feed)
 
     def __enter__(self) -> Self:
         """Return the session."""

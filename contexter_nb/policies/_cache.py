@@ -353,6 +353,33 @@ class APICache:
         gone |= await self._shared.clear(tag, prefix, self._clock.now())
         return len(gone)
 
+    async def matching(
+        self, *, tag: str | None = None, prefix: str | None = None
+    ) -> int | None:
+        """Return how many keys `clear` would drop now.
+
+        Parameters
+        ----------
+        tag, prefix : str, optional
+            As of `clear`.
+
+        Returns
+        -------
+        int or None
+            None where that cannot be known: there is a Redis tier, or the file failed.
+        """
+        if self._closed:
+            return 0
+        if self._redis:
+            return None
+        found = self._memory.matching(tag, prefix)
+        if self._disk:
+            on_disk = await self._disk.matching(tag, prefix)
+            if on_disk is None:
+                return None
+            found |= on_disk
+        return len(found)
+
     def stats(self) -> tuple[TierStats, ...]:
         """Return the counts of the tiers, memory first; waits for nothing."""
         return (

@@ -171,6 +171,11 @@ class DiskTier:
         self._note(done[1])
         return done[0], done[1].generation
 
+    async def matching(self, tag: str | None, prefix: str | None) -> set[str] | None:
+        """Return the keys that `clear` would drop; None where the file fails."""
+        self._seal()
+        return await self._run(lambda database: rows.matching(database, tag, prefix))
+
     async def generation(self) -> int | None:
         """Return how often something was cleared here, by any process."""
         total = await self._run(rows.total)

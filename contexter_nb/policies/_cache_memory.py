@@ -117,15 +117,23 @@ class MemoryTier:
     def clear(self, tag: str | None = None, prefix: str | None = None) -> set[str]:
         """Drop what has the tag and begins with the prefix; return the keys."""
         with self._lock:
-            gone = {
-                key
-                for key, held in self._held.items()
-                if (tag is None or tag in held.record.tags)
-                and (prefix is None or key.startswith(prefix))
-            }
+            gone = self._matching(tag, prefix)
             for key in gone:
                 self._drop(key)
             return gone
+
+    def matching(self, tag: str | None, prefix: str | None) -> set[str]:
+        """Return the keys that `clear` would drop."""
+        with self._lock:
+            return self._matching(tag, prefix)
+
+    def _matching(self, tag: str | None, prefix: str | None) -> set[str]:
+        return {
+            key
+            for key, held in self._held.items()
+            if (tag is None or tag in held.record.tags)
+            and (prefix is None or key.startswith(prefix))
+        }
 
     def entries(self, order: Order, limit: int, now: float) -> list[CachedEntry]:
         """Return the entries with the most or the fewest hits."""

@@ -169,10 +169,8 @@ def delete(database: sqlite3.Connection, key: str) -> Total:
         return total(database)
 
 
-def clear(
-    database: sqlite3.Connection, tag: str | None, prefix: str | None
-) -> tuple[set[str], Total]:
-    """Drop what has the tag and begins with the prefix; begin a generation."""
+def _chosen(tag: str | None, prefix: str | None) -> tuple[str, list[str]]:
+    """Return the condition for what has the tag and begins with the prefix."""
     where, values = ["1"], []
     if tag is not None:
         where.append("key IN (SELECT key FROM tags WHERE tag = ?)")
@@ -180,8 +178,25 @@ def clear(
     if prefix:
         where.append("key >= ? AND key < ?")
         values += [prefix, prefix + _LAST]
+    return " AND ".join(where), values
+
+
+def matching(
+    database: sqlite3.Connection, tag: str | None, prefix: str | None
+) -> set[str]:
+    """Return the keys that `clear` would drop."""
+    where, values = _chosen(tag, prefix)
+    found = database.execute(f"SELECT key FROM entries WHERE {where}", values)
+    return {row[0] for row in found.fetchall()}
+
+
+def clear(
+    database: sqlite3.Connection, tag: str | None, prefix: str | None
+) -> tuple[set[str], Total]:
+    """Drop what has the tag and begins with the prefix; begin a generation."""
+    where, values = _chosen(tag, prefix)
     with immediate(database):
-        statement = f"DELETE FROM entries WHERE {' AND '.join(where)} RETURNING key"
+        statement = f"DELETE FROM entries WHERE {where} RETURNING key"
         gone = {row[0] for row in database.execute(statement, values).fetchall()}
         database.execute("UPDATE total SET generation = generation + 1")
         after = total(database)

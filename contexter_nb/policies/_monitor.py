@@ -44,8 +44,10 @@ from contexter_nb.policies._windows import (
 )
 
 Listener = Callable[[CallRecord], object]
+Numbers = tuple[int, int, float | None, int, float]
 
 MAX_BREAKERS = 500
+MAX_TIMELINES = 50
 _LOOK_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
@@ -125,6 +127,7 @@ class APIMonitor:
         self._durations = RequestDurations()
         self._requests: deque[CallRecord] = deque(maxlen=self._max_requests)
         self._cached: set[tuple[str, str]] = set()
+        self._timelines: dict[tuple[float, bool, str | None], dict[int, Numbers]] = {}
         self._breakers: dict[tuple[str, str], tuple[BreakerChange, float]] = {}
         self._watch = AlertWatch(self._rules)
         self._look_at = float("-inf")
@@ -247,13 +250,17 @@ class APIMonitor:
             for named in sorted(by_operation)
         )
 
-    def get_summary(self, window_seconds: float | None = 300) -> dict[str, Any]:
+    def get_summary(
+        self, window_seconds: float | None = 300, *, service: str | None = None
+    ) -> dict[str, Any]:
         """Return totals over all services, as values that JSON can hold.
 
         Parameters
         ----------
         window_seconds : float, optional
             As of `get_metrics`.
+        service : str, optional
+            Count this one only; alerts and breakers stay those of all.
 
         Returns
         -------
@@ -272,7 +279,11 @@ class APIMonitor:
         now = self._clock.now()
         with self._lock:
             windows = self._rolled(now)
-            tallies = windows.within(now, window_seconds)
+            tallies = {
+                labels: tally
+                for labels, tally in windows.within(now, window_seconds).items()
+                if service in (None, labels.service)
+            }
             total = api_metrics(
                 ("", ""),
                 list(tallies.items()),
@@ -333,23 +344,44 @@ class APIMonitor:
         wall = self._clock.wall()
         first, last = (now - window_seconds) // width, now // width
         buckets = {at: Volume() for at in range(int(first), int(last) + 1)}
+        # Of buckets that are one closed slot each, the numbers stay as they are; the
+        # last coarse slot is closed only with the one before the last bucket.
+        lasting = int(last) - 1 if width == slot_seconds else int(first)
+        found: dict[int, Numbers] = {}
         with self._lock:
+            known = self._timelines.setdefault((width, fine, service), {})
             for slot in self._rolled(now).slots(now, window_seconds):
-                bucket = buckets[min(int(slot.starts // width), int(last))]
+                at = min(int(slot.starts // width), int(last))
+                if at < lasting and at in known:
+                    found[at] = known[at]
+                    continue
                 for labels, tally in slot.tallies.items():
                     if service in (None, labels.service):
-                        bucket.add(labels, tally, self._cached)
+                        buckets[at].add(labels, tally, self._cached)
+            for at, bucket in buckets.items():
+                if at not in found:
+                    found[at] = _numbers(bucket)
+            kept = {at: each for at, each in found.items() if at < lasting}
+            if len(self._timelines) > MAX_TIMELINES:
+                self._timelines.clear()
+            self._timelines[width, fine, service] = kept
         return tuple(
             TimelinePoint(
                 started_at=wall - timedelta(seconds=now - at * width),
-                calls=bucket.tally.calls,
-                errors=bucket.errors,
-                p95_ms=quantile_ms(bucket.tally.call_times, 0.95),
-                tokens=bucket.tally.tokens,
-                usd=float(bucket.tally.usd),
+                calls=calls,
+                errors=errors,
+                p95_ms=p95_ms,
+                tokens=tokens,
+                usd=usd,
             )
-            for at, bucket in buckets.items()
+            for at, (calls, errors, p95_ms, tokens, usd) in sorted(found.items())
         )
+
+    def services(self) -> tuple[str, ...]:
+        """Return the services of which calls were counted, by name."""
+        now = self._clock.now()
+        with self._lock:
+            return self._rolled(now).services()
 
     def requests(
         self, limit: int | None = None, *, service: str | None = None
@@ -495,6 +527,17 @@ class APIMonitor:
     def _after_fork(self) -> None:
         # Another thread may have held the lock; it does not exist in the child.
         self._lock = threading.RLock()
+
+
+def _numbers(bucket: Volume) -> Numbers:
+    tally = bucket.tally
+    return (
+        tally.calls,
+        bucket.errors,
+        quantile_ms(tally.call_times, 0.95),
+        tally.tokens,
+        float(tally.usd),
+    )
 
 
 def _check_window(window_seconds: float | None) -> None:

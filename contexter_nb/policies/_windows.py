@@ -15,6 +15,7 @@ SLOTS = 60
 COARSE_SECONDS = 120.0
 COARSE_SLOTS = 30
 LONGEST_SECONDS = COARSE_SECONDS * COARSE_SLOTS
+MAX_MERGED_WINDOWS = 8
 
 Tallies = dict[Labels, Tally]
 
@@ -53,6 +54,7 @@ class Windows:
         self._totals: Tallies = {}
         self._fine: deque[Slot] = deque()
         self._coarse: deque[Slot] = deque()
+        self._merged: dict[float, tuple[int, float, Tallies]] = {}
         self.rolled = 0
         self._open_slot(now)
 
@@ -128,9 +130,32 @@ class Windows:
             merge(found, self._totals)
             merge(found, self.open)
             return found
-        for slot in self.slots(now, window_seconds):
-            merge(found, slot.tallies)
+        merge(found, self._closed_within(now, window_seconds))
+        merge(found, self.open)
         return found
+
+    def _closed_within(self, now: float, window_seconds: float) -> Tallies:
+        """Return merged tallies of the closed slots, merged anew once a slot only."""
+        slots = list(self.slots(now, window_seconds))
+        if self.open:
+            slots.pop()
+        first = slots[0].starts if slots else math.inf
+        known = self._merged.get(window_seconds)
+        if known is not None and known[:2] == (self.rolled, first):
+            return known[2]
+        found: Tallies = {}
+        for slot in slots:
+            merge(found, slot.tallies)
+        if len(self._merged) >= MAX_MERGED_WINDOWS:
+            self._merged.clear()
+        self._merged[window_seconds] = self.rolled, first, found
+        return found
+
+    def services(self) -> tuple[str, ...]:
+        """Return the services that were counted since the start, by name."""
+        found = {labels.service for labels in self._totals}
+        # Labels of a slot that is open may be plain tuples.
+        return tuple(sorted(found | {labels[0] for labels in self.open}))
 
     def covered_seconds(self, now: float, window_seconds: float | None) -> float:
         """Return how long the time is that `within` speaks of.

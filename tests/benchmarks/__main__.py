@@ -25,6 +25,7 @@ PARTS = {
     "cache": ("cache", "rows"),
     "monitor": ("monitor", "rows"),
     "outage": ("outage", "rows"),
+    "dashboards": ("dashboards", "rows"),
     "voyage": ("voyage", "rows"),
 }
 

@@ -1,7 +1,7 @@
 """``python -m tests.notebooks``: execute the tutorials and write their outputs.
 
 In a home of their own; widget state is not kept and widget views are dropped, because a
-saved notebook shows them as errors.
+saved notebook shows them as errors. The HTML that came with a view stays.
 """
 
 from __future__ import annotations
@@ -28,9 +28,18 @@ def execute(path: Path) -> None:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
+            for output in cell.outputs:
+                _drop_view(output)
             cell.outputs = [each for each in cell.outputs if not _is_empty(each)]
     notebook.metadata.pop("widgets", None)
     nbformat.write(notebook, path)
+
+
+def _drop_view(output: nbformat.NotebookNode) -> None:
+    """Leave what shows without a kernel, where a widget brought that along."""
+    data = output.get("data", {})
+    if "text/html" in data:
+        data.pop(_WIDGET, None)
 
 
 def _is_empty(output: nbformat.NotebookNode) -> bool:

@@ -1085,3 +1085,24 @@ def test_many_hits_are_written_without_being_asked_for(path: Path) -> None:
         database.close()
 
     using(path, work)
+
+
+@pytest.mark.parametrize(
+    ("tag", "prefix"),
+    [(None, None), ("a", None), (None, "s/x"), ("a", "s/x"), ("", "")],
+)
+def test_what_a_clearing_would_drop_is_what_it_drops(
+    path: Path, tag: str | None, prefix: str | None
+) -> None:
+    """A key in both tiers counts once; one that waits to be written counts, too."""
+
+    async def main() -> tuple[int | None, int]:
+        async with APICache(path=path, max_memory_bytes=600) as cache:
+            for at in range(12):
+                tags = ("a",) if at % 3 else ()
+                await cache.set(f"s/{'xy'[at % 2]}/{at}", Entry(b"v", 60, tags))
+            would = await cache.matching(tag=tag, prefix=prefix)
+            return would, await cache.clear(tag=tag, prefix=prefix)
+
+    would, dropped = run_really(main())
+    assert would == dropped

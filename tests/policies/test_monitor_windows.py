@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contexter_nb.policies._labels import LabelBook, Labels
+from contexter_nb.policies._monitor import APIMonitor
 from contexter_nb.policies._tally import Tally
 from contexter_nb.policies._windows import Tallies, Windows
+from tests.loops import FakeClock
 from tests.policies.calls import failed, ok
 
 A = Labels("voyage", "embeddings", "ok", None, None)
@@ -131,3 +134,28 @@ def test_the_product_of_operations_and_errors_is_bounded() -> None:
     }
     assert len(found) <= 4 * 10 + 64 + 1
     assert Labels("other", "other", "error", "other", failed().category) in found
+
+
+@pytest.mark.parametrize("window", [60.0, 300.0, 600.0, 3_600.0])
+def test_what_is_kept_of_an_answer_never_shows(window: float) -> None:
+    """Asked at every second or once at the end, the answers are the same."""
+    clocks = FakeClock(), FakeClock()
+    often, once = (APIMonitor(clock=clock, telemetry=False) for clock in clocks)
+    for second in range(1_500):
+        for clock in clocks:
+            clock.instant += 1.0
+        if second % 7 == 0 and second % 300 < 200:
+            for monitor in (often, once):
+                monitor.record(ok(0.1 + second / 1_000, service="ab"[second % 2]))
+        if second % 3 == 0:
+            often.timeline(window_seconds=window)
+            often.timeline(window_seconds=window, service="a")
+            often.get_metrics(window_seconds=window)
+    for service in (None, "a"):
+        asked = {"window_seconds": window, "service": service}
+        assert often.timeline(**asked) == once.timeline(**asked)
+        assert often.get_metrics(**asked) == once.get_metrics(**asked)
+    assert often.get_summary(window, service="b") == once.get_summary(
+        window, service="b"
+    )
+    assert often.services() == ("a", "b")

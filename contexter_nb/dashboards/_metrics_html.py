@@ -1,0 +1,694 @@
+"""The metrics panel as HTML and text: pure functions of what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from contexter_nb.core import Attempt, CallRecord
+from contexter_nb.dashboards._charts import (
+    LIVE,
+    PRINTED,
+    Dot,
+    Palette,
+    as_image,
+    bar_chart,
+    latency_chart,
+)
+from contexter_nb.dashboards._look import (
+    MISSING,
+    count,
+    escape,
+    milliseconds,
+    number_ms,
+    per_second,
+    percent,
+    seconds,
+    share,
+    shortened,
+    size,
+    usd,
+)
+from contexter_nb.dashboards._markup import (
+    Columns,
+    Head,
+    bar,
+    cut,
+    heading,
+    pill,
+    tile,
+    tiles,
+)
+from contexter_nb.dashboards._metrics_view import PAGE_ROWS, MetricsSeen, key_of
+
+if TYPE_CHECKING:
+    from contexter_nb.policies import Alert, APIMetrics
+
+MAX_OPERATIONS = 15
+MAX_LIMITS = 12
+MAX_ALERTS = 5
+MAX_DOTS = 200
+MAX_ATTEMPTS = 12
+
+_OPERATIONS = Columns(
+    "operations",
+    (
+        Head("Service", 8.5, "text"),
+        Head("Operation", 9.5, "text"),
+        Head("Calls", 5),
+        Head("per s", 4.5, "extra number", "calls a second over the window"),
+        Head("Errors", 9.5, "number", "of the calls that were not cancelled"),
+        Head("By category", 12.5, "extra text"),
+        Head("Retries", 5.8, "number", "attempts after a call's first"),
+        Head("Waited", 6.4, "number", "for limits, connections and between attempts"),
+        Head("p50 ms", 5.8, "number", "from call to answer, waits included"),
+        Head("p95 ms", 5.8, "number", "95 of 100 calls took no longer"),
+        Head("p99 ms", 5.8, "number", "99 of 100 calls took no longer"),
+        Head("From cache", 8.8, "extra number", "hits of lookups"),
+        Head("Tokens", 6),
+        Head("USD", 7),
+    ),
+)
+_LIMITS = Columns(
+    "limits",
+    (
+        Head("Service", 11, "text"),
+        Head("What", 10, "text"),
+        Head("State", 10, "text"),
+        Head("Free now", 12.5, "text"),
+        Head("per min", 7, "extra number"),
+        Head("Waiting", 6),
+        Head("Waited", 6, "extra number"),
+        Head(
+            "Sent", 5, "number", "calls let through; of a breaker those in its window"
+        ),
+        Head("Refused", 6, "number", "refused calls; of a breaker its failures"),
+    ),
+    narrow_pixels=1180,  # alerts stand beside it
+)
+_LOG = Columns(
+    "log",
+    (
+        Head("UTC", 11, "text"),
+        Head("Service", 8, "text"),
+        Head("Operation", 9, "text"),
+        Head("Outcome", 13, "text"),
+        Head("Attempts", 7),
+        Head("Took", 7),
+        Head(
+            "Limit, network, back-off", 16, "text", "to the scale of the slowest call"
+        ),
+        Head("Cache", 7, "extra text"),
+        Head("Received", 7, "extra number"),
+        Head("Tokens", 6),
+        Head("USD", 7, "extra number"),
+    ),
+)
+_TRACE = Columns(
+    "trace",
+    (
+        Head("#", 3, "text", "attempt"),
+        Head("Began", 6.5),
+        Head("Limit", 6.5, "number", "waited for the rate limit"),
+        Head("Connection", 8.5, "number", "waited for a free one"),
+        Head("Network", 6.5),
+        Head("Back-off", 6.5, "number", "waited before the next attempt"),
+        Head("Outcome", 14, "text"),
+        Head("Sent", 6, "extra number"),
+        Head("Received", 6.5, "extra number"),
+        Head("Limit, network, back-off", 24, "text", "where the time went"),
+    ),
+)
+
+
+def style() -> str:
+    """Return the rules of this panel's columns as CSS."""
+    return "".join(each.style() for each in (_OPERATIONS, _LIMITS, _LOG, _TRACE))
+
+
+def verdict(seen: MetricsSeen) -> tuple[str, str]:
+    """Return one sentence on how things are, and its kind.
+
+    Parameters
+    ----------
+    seen : MetricsSeen
+    """
+    open_alerts = [each for each in seen.alerts if each.closed_at is None]
+    summary = seen.summary
+    when = _window(seen)
+    if open_alerts:
+        more = len(open_alerts) - 1
+        also = f" (and {more} more below)" if more else ""
+        return f"{shortened(open_alerts[0].message, 160)}{also}", "bad"
+    if not summary["calls"]:
+        return f"No calls {when}.", "muted"
+    if summary["errors"]:
+        most = max(summary["errors_by_category"].items(), key=lambda each: each[1])
+        return (
+            f"{count(summary['errors'])} of {count(summary['calls'])} calls failed "
+            f"{when}, most of them by {most[0]}.",
+            "warn",
+        )
+    return f"All {count(summary['calls'])} calls {when} went well.", "good"
+
+
+def verdict_html(seen: MetricsSeen) -> str:
+    """Return the sentence on how things are, with a sign for its kind.
+
+    Parameters
+    ----------
+    seen : MetricsSeen
+    """
+    said, kind = verdict(seen)
+    sign = {"good": "✓", "warn": "▲", "bad": "▲"}.get(kind, "·")
+    return f'<p class="cx-verdict cx-{kind}"><b>{sign}</b> {escape(said)}</p>'
+
+
+def tiles_html(seen: MetricsSeen) -> str:
+    """Return the totals of the window.
+
+    Parameters
+    ----------
+    seen : MetricsSeen
+    """
+    found = seen.summary
+    ended = found["ok"] + found["errors"]
+    waited = (
+        found["limiter_wait_seconds"]
+        + found["bulkhead_wait_seconds"]
+        + found["backoff_seconds"]
+    )
+    categories = _categories(found["errors_by_category"]) or "none"
+    return tiles(
+        tile(
+            "Calls",
+            count(found["calls"]),
+            f"{per_second(found['calls_per_second'])}, "
+            f"{count(found['retries'])} retries",
+        ),
+        tile(
+            "Errors",
+            percent(found["errors"], ended),
+            f"{count(found['errors'])}/{count(ended)}: {categories}",
+            "bad" if found["errors"] else "",
+        ),
+        tile(
+            "p95 latency",
+            milliseconds(found["p95_ms"]),
+            f"p50 {milliseconds(found['p50_ms'])}, p99 {milliseconds(found['p99_ms'])}",
+        ),
+        tile(
+            "Waited",
+            seconds(waited),
+            f"limits {seconds(found['limiter_wait_seconds'])}, "
+            f"retries {seconds(found['backoff_seconds'])}",
+        ),
+        tile(
+            "From cache",
+            percent(found["cache_hits"], found["cache_lookups"]),
+            f"{count(found['cache_hits'])}/{count(found['cache_lookups'])} lookups",
+        ),
+        tile(
+            "Cost, USD",
+            usd(found["usd"]).removesuffix(" USD"),
+            f"{count(found['tokens'])} tokens; "
+            f"saved {usd(found['saved_usd']).removesuffix(' USD')}",
+        ),
+    )
+
+
+def charts_html(seen: MetricsSeen, palette: Palette = LIVE) -> str:
+    """Return latency, calls, tokens and cost over time.
+
+    Parameters
+    ----------
+    seen : MetricsSeen
+    palette : Palette
+        `PRINTED` gives images, which stay where inline SVG is dropped.
+    """
+    points = seen.timeline
+    latency = latency_chart(
+        dots_of(seen), [each.p95_ms for each in points], axis_of(seen), palette
+    )
+    columns = [
+        bar_chart(
+            "Calls (failed ones below)",
+            [each.calls for each in points],
+            palette,
+            shown=count,
+            bad=[each.errors for each in points],
+        ),
+        bar_chart("Tokens", [each.tokens for each in points], palette, shown=count),
+        bar_chart("Cost", [each.usd for each in points], palette, shown=usd),
+    ]
+    note = "each dot a call, red failed; the line is p95"
+    if seen.view.window_seconds is None:
+        note += "; the last hour"
+    if palette is PRINTED:
+        latency, columns = as_image(latency), [as_image(each, 360) for each in columns]
+    return (
+        f'<div class="cx-charts"><div>{heading("Latency", note)}{latency}</div>'
+        f"<div>{''.join(f'<div>{each}</div>' for each in columns)}</div></div>"
+    )
+
+
+def operations_html(seen: MetricsSeen) -> str:
+    """Return the table of services and operations, those called most first.
+
+    Parameters
+    ----------
+    seen : MetricsSeen
+    """
+    ordered = sorted(seen.operations, key=lambda each: -each.calls)
+    left_out = ordered[MAX_OPERATIONS:]
+    note = f"{count(len(left_out))} more not shown" if left_out else ""
+    return heading("Services and operations", note) + _OPERATIONS.table(
+        "Counts, times, waits and cost of each operation",
+        [_operation(each) for each in ordered[:MAX_OPERATIONS]],
+        empty=f"No calls {_window(seen)}.",
+    )
+
+
+def _operation(each: APIMetrics) -> list[str]:
+    waited = (
+        each.limiter_wait_seconds + each.bulkhead_wait_seconds + each.backoff_seconds
+    )
+    errors = f"{count(each.errors)} ({percent(each.errors, each.ok + each.errors)})"
+    failed = f'<b class="cx-bad">{errors}</b>' if each.errors else "0"
+    cached = f"{count(each.cache_hits)}/{count(each.cache_lookups)}"
+    return [
+        cut(each.service),
+        cut(each.operation),
+        count(each.calls),
+        per_second(each.calls_per_second).removesuffix("/s"),
+        failed,
+        cut(_categories(each.errors_by_category)) if each.errors else MISSING,
+        count(each.retries),
+        seconds(waited),
+        number_ms(each.p50_ms),
+        number_ms(each.p95_ms),
+        number_ms(each.p99_ms),
+        cached if each.cache_lookups else MISSING,
+        count(each.tokens) if each.tokens else MISSING,
+        usd(each.usd).removesuffix(" USD") if each.usd else MISSING,
+    ]
+
+
+def limits_html(seen: MetricsSeen) -> str:
+    """Return how the limits and breakers stand, those in trouble first.
+
+    Parameters
+    ----------
+    seen : MetricsSeen
+    """
+    mine = [each for each in seen.limits if _is_of(each, seen.view.service)]
+    mine.sort(key=lambda each: _CALM.get(each["state"], 0))
+    note = f"{count(len(mine) - MAX_LIMITS)} more not shown"
+    return heading("Limits and breakers", note if len(mine) > MAX_LIMITS else "") + (
+        _LIMITS.table(
+            "Rate limits and circuit breakers as they stand now",
+            [_limit(each) for each in mine[:MAX_LIMITS]],
+            empty="No open client has a rate limit or a breaker yet.",
+            classes="cx-small",
+        )
+    )
+
+
+def _is_of(row: Mapping[str, Any], service: str | None) -> bool:
+    # A limiter of one account and model is named after them, behind the service.
+    name: str = row["service"]
+    return service is None or name == service or name.startswith(f"{service} ")
+
+
+_CALM = {"free": 2, "closed": 2, "waiting": 1}
+_STATES = {
+    "free": "good",
+    "closed": "good",
+    "waiting": "warn",
+    "half_open": "warn",
+    "paused": "warn",
+    "open": "bad",
+}
+
+
+def _limit(row: Mapping[str, Any]) -> list[str]:
+    state = row["state"].replace("_", " ")
+    paused = row.get("paused_seconds") or 0.0
+    if paused:
+        state += f" {seconds(paused) if paused >= 100 else f'{paused:.0f} s'}"
+    is_breaker = row["kind"] == "breaker"
+    free = MISSING
+    if not is_breaker:
+        available, burst = max(0.0, row["available"]), row["burst"]
+        label = f"{count(int(available))} of {count(burst)}"
+        part = available / burst if burst else 0.0
+        # In steps, so that a bucket that fills is not news at every beat.
+        free = f"{bar([(round(part, 1), 'accent')], label)} {count(int(available))}"
+    return [
+        cut(row["service"]),
+        cut(f"breaker {row.get('key') or ''}" if is_breaker else row["kind"]),
+        pill(state, _STATES.get(row["state"], "muted")),
+        free,
+        MISSING if is_breaker else count(row["limit_per_minute"]),
+        MISSING if is_breaker else count(row["waiting"]),
+        MISSING if is_breaker else seconds(row["waited_seconds"]),
+        count(row["granted"]),
+        count(row["refused"]),
+    ]
+
+
+def alerts_html(seen: MetricsSeen) -> str:
+    """Return the alerts: open ones first, then the latest closed.
+
+    Parameters
+    ----------
+    seen : MetricsSeen
+    """
+    still = sum(each.closed_at is None for each in seen.alerts)
+    shown = "".join(_alert(each) for each in seen.alerts[:MAX_ALERTS])
+    if not shown:
+        shown = '<li class="cx-muted">Nothing deserved attention so far.</li>'
+    note = f"{still} open" if seen.alerts else ""
+    return f'{heading("Alerts", note)}<ul class="cx-alerts">{shown}</ul>'
+
+
+def _alert(alert: Alert) -> str:
+    since = _time(alert.opened_at)
+    if alert.closed_at is None:
+        kind = "warn" if alert.severity in ("low", "medium") else "bad"
+        state = pill("open", kind)
+        when = f"since {since}"
+    else:
+        state, when = pill("over", "muted"), f"{since} to {_time(alert.closed_at)}"
+    said = escape(shortened(alert.message, 200))
+    return f'<li>{state} {said} <small class="cx-muted">{when}</small></li>'
+
+
+def log_html(seen: MetricsSeen, *, printed: bool = False) -> str:
+    """Return a page of the request log, always as high as a full one.
+
+    Parameters
+    ----------
+    seen : MetricsSeen
+    printed : bool, default False
+        Without rows that are there only to keep the height.
+    """
+    calls = seen.page.calls
+    slowest = max((each.trace.total_seconds for each in calls), default=0.0)
+    rows = [_logged(each, slowest) for each in calls]
+    marked = [key_of(each) == seen.view.selected for each in calls]
+    if rows and not printed:
+        rows += [["&nbsp;"] + [""] * (len(_LOG.heads) - 1)] * (PAGE_ROWS - len(rows))
+    which = "No call failed." if seen.view.failed_only else "No calls yet."
+    return _LOG.table(
+        "The latest calls", rows, empty=which, classes="cx-rowed", marked=marked
+    )
+
+
+def log_note(seen: MetricsSeen) -> str:
+    """Return where in the log the page stands.
+
+    Parameters
+    ----------
+    seen : MetricsSeen
+    """
+    page = seen.page
+    total = page.newer + len(page.calls) + page.older
+    if not total:
+        return "0 calls"
+    first, last = page.newer + 1, page.newer + len(page.calls)
+    held = "" if seen.view.top is None else "; held, new calls come before it"
+    return f"{count(first)}–{count(last)} of the latest {count(total)}{held}"
+
+
+def _logged(call: CallRecord, slowest_seconds: float) -> list[str]:
+    trace = call.trace
+    whole = slowest_seconds or 1.0
+    waited = trace.limiter_wait_seconds + trace.bulkhead_wait_seconds
+    label = (
+        f"waited {seconds(waited)}, network {seconds(trace.network_seconds)}, "
+        f"between attempts {seconds(trace.backoff_seconds)}"
+    )
+    spent = [
+        (waited / whole, "warn"),
+        (trace.network_seconds / whole, "accent"),
+        (trace.backoff_seconds / whole, "muted"),
+    ]
+    return [
+        call.started_at.strftime("%H:%M:%S.%f")[:-3],
+        cut(call.service),
+        cut(call.operation),
+        _outcome(call),
+        count(len(trace.attempts)),
+        milliseconds(trace.total_seconds * 1000),
+        bar(spent, label) if trace.attempts else _not_sent(call),
+        escape(_cache(call)),
+        size(trace.response_bytes) if trace.response_bytes else MISSING,
+        count(call.usage.tokens) if call.usage.tokens else MISSING,
+        usd(call.usage.usd).removesuffix(" USD") if call.usage.usd else MISSING,
+    ]
+
+
+def _not_sent(call: CallRecord) -> str:
+    if call.trace.coalesced:
+        return '<span class="cx-muted">with the same call under way</span>'
+    if call.trace.cache_tier is not None:
+        return f'<span class="cx-muted">from {escape(call.trace.cache_tier)}</span>'
+    return '<span class="cx-muted">nothing was sent</span>'
+
+
+def _outcome(call: CallRecord) -> str:
+    if call.outcome == "ok":
+        code = f" {call.status_code}" if call.status_code else ""
+        return f'<span class="cx-good">✓</span> ok{escape(code)}'
+    if call.outcome == "cancelled":
+        return '<span class="cx-muted">– cancelled</span>'
+    code = f"{call.status_code} " if call.status_code else ""
+    said = cut(f"{code}{call.error_type or call.category}")
+    return f'<span class="cx-bad cx-fault">▲ {said}</span>'
+
+
+def _cache(call: CallRecord) -> str:
+    trace = call.trace
+    if trace.coalesced:
+        return "shared"
+    if trace.cache_tier is None:
+        return "miss" if trace.cache_asked else MISSING
+    return f"{trace.cache_tier}{', old' if trace.stale else ''}"
+
+
+def trace_html(seen: MetricsSeen) -> str:
+    """Return the whole way of the selected call.
+
+    Parameters
+    ----------
+    seen : MetricsSeen
+    """
+    call = seen.selected
+    if call is None:
+        said = "Select a call above to see each attempt, wait and byte of it."
+        if seen.view.selected is not None:
+            said = "The selected call is not kept any more, or hidden by the filter."
+        return f'<p class="cx-empty cx-trace">{said}</p>'
+    trace = call.trace
+    facts = {
+        "Outcome": f"{call.outcome}"
+        + (f", {call.error_type} ({call.category})" if call.error_type else ""),
+        "Took": milliseconds(trace.total_seconds * 1000),
+        "Network": milliseconds(trace.network_seconds * 1000),
+        "Waited": milliseconds(trace.waited_seconds * 1000),
+        "Cache": _cache_words(call),
+        "Bytes": f"{size(trace.request_bytes)} sent, "
+        f"{size(trace.response_bytes)} received",
+        "Charged": f"{count(call.usage.tokens)} tokens, {usd(call.usage.usd)}",
+        "Request id": call.request_id,
+    }
+    if trace.reauthorized:
+        facts["Credential"] = "renewed after an answer 401"
+    listed = "".join(
+        f"<div><dt>{label}</dt> <dd>{escape(shortened(value, 120))}</dd></div>"
+        for label, value in facts.items()
+    )
+    name = f"{call.service} · {call.operation}"
+    where = f"{call.method} {call.host} at {_time(call.started_at)} UTC"
+    attempts = trace.attempts[:MAX_ATTEMPTS]
+    more = len(trace.attempts) - len(attempts)
+    whole = trace.total_seconds or 1.0
+    return (
+        f'<div class="cx-trace">{heading(shortened(name, 120), shortened(where, 160))}'
+        f'<dl class="cx-facts">{listed}</dl>'
+        + _TRACE.table(
+            "Each attempt",
+            [_attempted(each, whole) for each in attempts],
+            empty="Nothing was sent: "
+            + ("the cache answered." if trace.cache_tier else "see the outcome."),
+        )
+        + (f'<p class="cx-muted">{count(more)} more attempts.</p>' if more > 0 else "")
+        + "</div>"
+    )
+
+
+def _attempted(each: Attempt, whole_seconds: float) -> list[str]:
+    error = each.error_type or ""
+    code = "" if each.status_code is None else str(each.status_code)
+    said = f"{code} {error}".strip() or MISSING
+    kind = "bad" if error or (each.status_code or 0) >= 400 else "good"
+    spent = (
+        (each.started_seconds, "gap"),
+        (each.limiter_wait_seconds + each.bulkhead_wait_seconds, "warn"),
+        (each.network_seconds, "accent"),
+        (each.backoff_seconds, "muted"),
+    )
+    return [
+        count(each.number),
+        milliseconds(each.started_seconds * 1000),
+        milliseconds(each.limiter_wait_seconds * 1000),
+        milliseconds(each.bulkhead_wait_seconds * 1000),
+        milliseconds(each.network_seconds * 1000),
+        milliseconds(each.backoff_seconds * 1000),
+        f'<span class="cx-{kind}">{cut(said)}</span>',
+        size(each.request_bytes),
+        size(each.response_bytes),
+        bar(
+            [(part / whole_seconds, kind) for part, kind in spent],
+            "limit or connection, network, then back-off, from left to right",
+        ),
+    ]
+
+
+def _cache_words(call: CallRecord) -> str:
+    trace = call.trace
+    if trace.coalesced:
+        return "taken from the same call under way"
+    if trace.cache_tier is None:
+        return "asked, not there" if trace.cache_asked else "not asked"
+    saved = f"saved {seconds(call.saved_seconds)}, {count(call.saved.tokens)} tokens"
+    old = ", past its time since the service failed" if trace.stale else ""
+    return f"from {trace.cache_tier}{old}; {saved}"
+
+
+def picture(seen: MetricsSeen) -> str:
+    """Return the whole panel as it is, without script, kernel or need of a style.
+
+    Parameters
+    ----------
+    seen : MetricsSeen
+    """
+    which = seen.view.service or "all services"
+    when = seen.wall.strftime("%Y-%m-%d %H:%M:%S UTC")
+    trace = trace_html(seen) if seen.selected is not None else ""
+    return (
+        f'<h3 class="cx-title">API metrics</h3><p class="cx-muted">'
+        f"{escape(which)}, {_window(seen)}, as of {when}</p>"
+        f"{verdict_html(seen)}{tiles_html(seen)}{charts_html(seen, PRINTED)}"
+        f"{operations_html(seen)}"
+        f'<div class="cx-pair"><div>{limits_html(seen)}</div>'
+        f"<div>{alerts_html(seen)}</div></div>"
+        f"{heading('Requests', log_note(seen))}{log_html(seen, printed=True)}{trace}"
+    )
+
+
+def text(seen: MetricsSeen) -> str:
+    """Return the panel for a terminal.
+
+    Parameters
+    ----------
+    seen : MetricsSeen
+    """
+    found = seen.summary
+    said, _ = verdict(seen)
+    lines = [
+        f"API metrics, {_window(seen)}: {said}",
+        f"  {'service':16} {'operation':18} {'calls':>8} {'errors':>8} "
+        f"{'retries':>8} {'p50':>10} {'p95':>10} {'tokens':>12} {'cost':>14}",
+    ]
+    lines += [
+        f"  {_plain(each.service, 16)} {_plain(each.operation, 18)} "
+        f"{count(each.calls):>8} {count(each.errors):>8} {count(each.retries):>8} "
+        f"{milliseconds(each.p50_ms):>10} {milliseconds(each.p95_ms):>10} "
+        f"{count(each.tokens):>12} {usd(each.usd):>14}"
+        for each in sorted(seen.operations, key=lambda each: -each.calls)[
+            :MAX_OPERATIONS
+        ]
+    ]
+    lines.append(
+        f"  from cache {share(found['cache_hits'], found['cache_lookups'])}, "
+        f"{count(found['tokens'])} tokens, {usd(found['usd'])}"
+    )
+    return "\n".join(lines)
+
+
+def dots_of(seen: MetricsSeen) -> list[Dot]:
+    """Return the latest calls of the window as dots.
+
+    Parameters
+    ----------
+    seen : MetricsSeen
+    """
+    begins, ends = _span(seen)
+    whole = (ends - begins).total_seconds() or 1.0
+    found: list[Dot] = []
+    for call in seen.calls:
+        ended = call.started_at + timedelta(seconds=call.trace.total_seconds)
+        at = (ended - begins).total_seconds() / whole
+        if 0.0 <= at <= 1.0:
+            ms = call.trace.total_seconds * 1000
+            found.append(Dot(at, ms, call.outcome == "error"))
+        if len(found) == MAX_DOTS:
+            break
+    return found
+
+
+def axis_of(seen: MetricsSeen) -> list[tuple[float, str]]:
+    """Return the times below a chart.
+
+    Parameters
+    ----------
+    seen : MetricsSeen
+    """
+    begins, ends = _span(seen)
+    form = "%H:%M:%S" if (ends - begins).total_seconds() < 1200 else "%H:%M"
+    return [
+        (at / 4, (begins + (ends - begins) * at / 4).strftime(form)) for at in range(5)
+    ]
+
+
+def _span(seen: MetricsSeen) -> tuple[datetime, datetime]:
+    points = seen.timeline
+    if len(points) < 2:
+        return seen.wall - timedelta(seconds=60), seen.wall
+    width = points[1].started_at - points[0].started_at
+    return points[0].started_at, points[-1].started_at + width
+
+
+def _window(seen: MetricsSeen) -> str:
+    window = seen.view.window
+    return "since the kernel began" if window == "all" else f"in the last {window}"
+
+
+def _time(at: datetime) -> str:
+    return at.strftime("%H:%M:%S")
+
+
+def _categories(found: Mapping[str, int]) -> str:
+    ordered = sorted(found.items(), key=lambda each: -each[1])
+    return ", ".join(f"{name} {count(many)}" for name, many in ordered[:4])
+
+
+def _plain(text: str, width: int) -> str:
+    shown = "".join(
+        each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text
+    )
+    return f"{shortened(shown, width):{width}}"
+
+
+def choices(seen: MetricsSeen) -> Sequence[str]:
+    """Return the services to choose from, the chosen one among them.
+
+    Parameters
+    ----------
+    seen : MetricsSeen
+    """
+    chosen = seen.view.service
+    return sorted({*seen.services, *([chosen] if chosen else [])})

@@ -1,0 +1,242 @@
+"""What the API core did, as records: for whoever looks once a second."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from contexter_nb.bridge import default_bridge
+from contexter_nb.clients import open_clients
+from contexter_nb.core import CallRecord, Clock
+from contexter_nb.notebook._api_records import limit_records, tier_record
+from contexter_nb.notebook._verbs import Verbs
+from contexter_nb.policies import (
+    Alert,
+    APICache,
+    APIMetrics,
+    CachedEntry,
+    TimelinePoint,
+)
+from contexter_nb.retrieval import in_thread
+
+TIMELINE_SECONDS = 3600.0
+T = TypeVar("T")
+
+
+class Feed:
+    """The numbers of a session, without frames: a tenth of the time, and no copies.
+
+    Parameters
+    ----------
+    verbs : Verbs
+        Of the session.
+    """
+
+    def __init__(self, verbs: Verbs) -> None:
+        self._verbs = verbs
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session is closed."""
+        return self._verbs.closed
+
+    @property
+    def clock(self) -> Clock:
+        """The session's clock."""
+        return self._verbs.clock
+
+    @staticmethod
+    def submit(work: Awaitable[T]) -> Future[T]:
+        """Begin a coroutine on the loop thread and return at once.
+
+        In a loop of its own whatever the session's bridge: the kernel's own loop
+        stands still while a cell is busy.
+
+        Parameters
+        ----------
+        work : coroutine
+        """
+        return default_bridge().submit(work)
+
+    @staticmethod
+    def run(work: Awaitable[T], timeout_seconds: float | None = None) -> T:
+        """Run a coroutine on the loop thread and wait for it.
+
+        Parameters
+        ----------
+        work : coroutine
+        timeout_seconds : float, optional
+            None waits as long as it takes.
+        """
+        return default_bridge().run(work, timeout_seconds)
+
+    def services(self) -> list[str]:
+        """Return the services that were asked, or can be, by name."""
+        asked = set(self._verbs.monitor.services())
+        return sorted(asked | {each.service for each in open_clients()})
+
+    def metrics(
+        self, window_seconds: float | None, service: str | None
+    ) -> tuple[APIMetrics, ...]:
+        """Return the metrics of each operation.
+
+        Parameters
+        ----------
+        window_seconds : float or None
+            At most 3,600; None for all since the kernel began.
+        service : str or None
+            This one only.
+        """
+        monitor = self._verbs.monitor
+        return monitor.get_metrics(window_seconds=window_seconds, service=service)
+
+    def summary(
+        self, window_seconds: float | None, service: str | None
+    ) -> dict[str, Any]:
+        """Return totals, as `APIMonitor.get_summary`.
+
+        Parameters
+        ----------
+        window_seconds : float or None
+            At most 3,600; None for all since the kernel began.
+        service : str or None
+            This one only.
+        """
+        return self._verbs.monitor.get_summary(window_seconds, service=service)
+
+    def timeline(
+        self, window_seconds: float | None, service: str | None
+    ) -> tuple[TimelinePoint, ...]:
+        """Return a window in buckets, the oldest first; the last hour for None.
+
+        Parameters
+        ----------
+        window_seconds : float or None
+            At most 3,600.
+        service : str or None
+            This one only.
+        """
+        return self._verbs.monitor.timeline(
+            window_seconds=window_seconds or TIMELINE_SECONDS, service=service
+        )
+
+    def requests(self, service: str | None) -> tuple[CallRecord, ...]:
+        """Return the latest calls that are kept, the newest first.
+
+        Parameters
+        ----------
+        service : str or None
+            This one only.
+        """
+        return self._verbs.monitor.requests(service=service)
+
+    def alerts(self) -> tuple[Alert, ...]:
+        """Return the open alerts, then the closed, each the latest first."""
+        return self._verbs.monitor.alerts()
+
+    def limits(self) -> list[dict[str, Any]]:
+        """Return how limits and breakers stand, as rows of the frame ``limits``."""
+        return list(limit_records(open_clients()))
+
+    def caches(self) -> dict[str, APICache]:
+        """Return the caches of answers by name: this session's, then the clients'."""
+        found = {"answers": self._verbs.answers}
+        seen = {id(self._verbs.answers)}
+        for client in open_clients():
+            cache = client.cache
+            if cache is not None and id(cache) not in seen:
+                seen.add(id(cache))
+                name, number = client.service, 2
+                while name in found:
+                    name, number = f"{client.service} {number}", number + 1
+                found[name] = cache
+        return found
+
+    async def tiers(self) -> list[dict[str, Any]]:
+        """Return the counts of each tier, as rows of the frame ``cache_stats``.
+
+        Sizes are looked up now. The embeddings on disk come last.
+        """
+        rows = [
+            tier_record(name, tier)
+            for name, cache in self.caches().items()
+            for tier in await cache.measure()
+        ]
+        counts = await in_thread(self._verbs.cache.counts)
+        rows.append(
+            {
+                "cache": "embeddings",
+                "tier": "disk",
+                "lookups": counts.lookups,
+                "hits": counts.hits,
+                "misses": counts.lookups - counts.hits,
+                "stale": 0,
+                "coalesced": 0,
+                "evictions": counts.evictions,
+                "errors": 0,
+                "entries": counts.entries,
+                "stored_bytes": counts.stored_bytes,
+                "budget_bytes": counts.budget_bytes,
+                "saved_seconds": 0.0,
+                "saved_tokens": counts.saved_tokens,
+                "saved_usd": 0.0,
+            }
+        )
+        return rows
+
+    async def entries(self, order: Any, limit: int) -> list[tuple[str, CachedEntry]]:
+        """Return the entries of all caches with the most or the fewest hits.
+
+        Parameters
+        ----------
+        order : str
+            ``"hot"`` or ``"cold"``.
+        limit : int
+            How many at most.
+
+        Returns
+        -------
+        list of (str, CachedEntry)
+            The cache's name, and the entry, ordered by hits.
+        """
+        found = [
+            (name, entry)
+            for name, cache in self.caches().items()
+            for entry in await cache.entries(order=order, limit=limit)
+        ]
+        found.sort(key=lambda each: each[1].hits, reverse=order == "hot")
+        return found[:limit]
+
+    async def matching(
+        self, name: str, tag: str | None, prefix: str | None
+    ) -> int | None:
+        """Return how many entries `clear` would drop; None where nobody knows.
+
+        Parameters
+        ----------
+        name : str
+            Of the cache.
+        tag, prefix : str or None
+            As of `APICache.clear`.
+        """
+        cache = self.caches().get(name)
+        return 0 if cache is None else await cache.matching(tag=tag, prefix=prefix)
+
+    async def clear(self, name: str, tag: str | None, prefix: str | None) -> int:
+        """Drop entries of a cache and return how many.
+
+        Parameters
+        ----------
+        name : str
+            Of the cache.
+        tag, prefix : str or None
+            As of `APICache.clear`.
+
+        Raises
+        ------
+        HomeError
+            The file could not be cleared.
+        """
+        cache = self.caches().get(name)
+        return 0 if cache is None else await cache.clear(tag=tag, prefix=prefix)
