@@ -79,7 +79,7 @@ def test_what_is_not_there_raises_nothing() -> None:
         clock.instant += 1
         monitor.record(failed(category=ErrorCategory.NOT_FOUND))
     assert monitor.alerts() == ()
-    assert sum(each.errors for each in monitor.get_metrics(None)) == 100
+    assert sum(each.errors for each in monitor.get_metrics()) == 100
 
 
 def test_each_service_has_its_own_alert() -> None:
