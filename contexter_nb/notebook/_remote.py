@@ -7,7 +7,6 @@ from typing import Any
 
 from contexter_nb.clients import Context7Client, QdrantAPIClient, VoyageAIClient
 from contexter_nb.core import Clock, InvalidArgumentError
-from contexter_nb.notebook._booking import BookingMonitor
 from contexter_nb.notebook._settings import MEMORY, Settings
 from contexter_nb.policies import (
     APICache,
@@ -55,7 +54,6 @@ class Remote:
             namespace="contexter-vectors",
         )
         self.ledger = CostLedger(home / "costs.sqlite")
-        self.booking = BookingMonitor(monitor, self.ledger)
         self._limits_path = home / "limits.sqlite"
         self._limit_store: LimitStore | None = None
         self._voyage: VoyageAIClient | None = None
@@ -98,7 +96,7 @@ class Remote:
                 base_url=settings.voyage_base_url,
                 limit_store=self.limit_store,
                 cache=self.vectors,
-                monitor=self.booking,
+                monitor=self.monitor,
                 **options,
             )
         return self._voyage
@@ -112,7 +110,7 @@ class Remote:
                 settings.context7_api_key,
                 base_url=settings.context7_base_url,
                 cache=self.answers,
-                monitor=self.booking,
+                monitor=self.monitor,
             )
         return self._context7
 
@@ -122,12 +120,12 @@ class Remote:
         settings = self.settings
         if self._qdrant is None:
             if settings.qdrant_url == MEMORY:
-                self._qdrant = QdrantAPIClient(location=MEMORY, monitor=self.booking)
+                self._qdrant = QdrantAPIClient(location=MEMORY, monitor=self.monitor)
             else:
                 self._qdrant = QdrantAPIClient(
                     settings.qdrant_url,
                     api_key=settings.qdrant_api_key,
-                    monitor=self.booking,
+                    monitor=self.monitor,
                 )
         return self._qdrant
 
@@ -157,7 +155,7 @@ class Remote:
         return None
 
     async def close(self) -> None:
-        """Close what was opened; the monitor has other users, and stays."""
+        """Close what was opened; the monitor has other users."""
         for client in (self._voyage, self._context7, self._qdrant):
             if client is not None:
                 await client.close()
@@ -165,4 +163,5 @@ class Remote:
         await self.vectors.close()
         if self._limit_store is not None:
             await self._limit_store.close()
+        self.monitor.remove_listener(self.ledger)
         self.ledger.close()

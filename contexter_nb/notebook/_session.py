@@ -281,4 +281,5 @@ def connect(
         clock=clock,
         notify=functools.partial(print, flush=True),
     )
+    api_monitor.add_listener(remote.ledger)
     return Session(verbs, the_bridge)
