@@ -7,6 +7,7 @@ from typing import Any
 
 from contexter_nb.clients import Context7Client, QdrantAPIClient, VoyageAIClient
 from contexter_nb.core import Clock, InvalidArgumentError
+from contexter_nb.notebook._booking import BookingMonitor
 from contexter_nb.notebook._ledgers import hold_ledger, release_ledger
 from contexter_nb.notebook._settings import MEMORY, Settings
 from contexter_nb.policies import (
@@ -65,13 +66,18 @@ class Remote:
 
     @property
     def ledger(self) -> CostLedger:
-        """Return what books the calls of this process; it begins when it is asked for.
+        """Return what books the calls of this home; it begins when it is asked for.
 
         All sessions on one home in this process share it.
         """
         if self._ledger is None:
-            self._ledger = hold_ledger(self._costs_path, self.monitor)
+            self._ledger = hold_ledger(self._costs_path)
         return self._ledger
+
+    @property
+    def booking(self) -> BookingMonitor:
+        """Return what clients tell of their calls, so that they are booked here."""
+        return BookingMonitor(self.monitor, self.ledger)
 
     @property
     def limit_store(self) -> LimitStore:
@@ -109,7 +115,7 @@ class Remote:
                 base_url=settings.voyage_base_url,
                 limit_store=self.limit_store,
                 cache=self.vectors,
-                monitor=self.monitor,
+                monitor=self.booking,
                 **options,
             )
         return self._voyage
@@ -123,7 +129,7 @@ class Remote:
                 settings.context7_api_key,
                 base_url=settings.context7_base_url,
                 cache=self.answers,
-                monitor=self.monitor,
+                monitor=self.booking,
             )
         return self._context7
 
@@ -133,12 +139,12 @@ class Remote:
         settings = self.settings
         if self._qdrant is None:
             if settings.qdrant_url == MEMORY:
-                self._qdrant = QdrantAPIClient(location=MEMORY, monitor=self.monitor)
+                self._qdrant = QdrantAPIClient(location=MEMORY, monitor=self.booking)
             else:
                 self._qdrant = QdrantAPIClient(
                     settings.qdrant_url,
                     api_key=settings.qdrant_api_key,
-                    monitor=self.monitor,
+                    monitor=self.booking,
                 )
         return self._qdrant
 
@@ -180,4 +186,4 @@ class Remote:
         if self._limit_store is not None:
             await self._limit_store.close()
         if self._ledger is not None:
-            release_ledger(self._ledger, self.monitor)
+            release_ledger(self._ledger)

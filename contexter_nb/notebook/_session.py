@@ -281,5 +281,4 @@ def connect(
         clock=clock,
         notify=functools.partial(print, flush=True),
     )
-    remote.ledger  # noqa: B018  # it books from now on
     return Session(verbs, the_bridge)

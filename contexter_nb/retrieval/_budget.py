@@ -94,7 +94,8 @@ class Budget:
     """
 
     def __init__(self, usd: float | None) -> None:
-        if usd is not None and not 0 <= usd < math.inf:
+        number = isinstance(usd, int | float) and not isinstance(usd, bool)
+        if usd is not None and not (number and 0 <= usd < math.inf):
             raise InvalidArgumentError(
                 f"The budget is {usd!r}; give US dollars from 0 on, or None for no "
                 "bound."
@@ -209,7 +210,7 @@ class Budget:
     def _stop(self, amount: int) -> None:
         under_way = f" and {self._shown(self._reserved)} under way"
         self._stopped = (
-            f"stopped at the budget of {_plain(self._usd)} USD: "
+            f"stopped at the budget of {_plain(self._usd or 0.0)} USD: "
             f"{self._shown(self._spent)} spent"
             f"{under_way if self._reserved else ''}, "
             f"the next may cost {self._shown(amount)}"

@@ -56,3 +56,21 @@ def test_what_a_sandbox_embedded_is_not_taken_for_the_real_models(
         assert nb.contents().empty
     with connect(home=tmp_path, **box.arguments()) as nb:
         assert len(nb.contents()) == 1
+
+
+def test_a_call_is_booked_once_however_many_sessions_are_open(
+    box: Sandbox, tmp_path: Path
+) -> None:
+    """Another session on the same home, or on another, books nothing of it."""
+    there = box.arguments()
+    with (
+        connect(home=tmp_path / "one", **there) as nb,
+        connect(home=tmp_path / "one", **there),
+        connect(home=tmp_path / "two", **there) as stranger,
+    ):
+        paid = int(nb.index(fruit())["tokens"].sum())
+        assert paid > 0
+        assert int(nb.costs()["tokens"].sum()) == paid
+        assert stranger.costs().empty
+    with connect(home=tmp_path / "one", **there) as later:
+        assert int(later.costs()["tokens"].sum()) == paid
