@@ -307,7 +307,7 @@ class APIVerbs:
             url,
             auth=APIKeyAuthHandler(key) if key is not None else None,
             cache=self.answers,
-            monitor=self.monitor,
+            monitor=self.remote.booking,
         )
         self._graphql[url, key] = found
         return found

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from contexter_nb.core import InvalidArgumentError
+from contexter_nb.notebook._probes import LOCAL, mode_of
 from contexter_nb.notebook._remote import Remote
 from contexter_nb.retrieval import (
     COLLECTION,
@@ -62,7 +63,8 @@ def choose_index(
 
     The models that are named by a text have an index each, so that a key which comes
     and goes spoils none; objects share the keyless model's, which refuses what does not
-    go together.
+    go together. What a service on this machine embedded (a sandbox, most likely) has
+    one of its own, too: it goes by the name of the real model.
 
     Parameters
     ----------
@@ -75,6 +77,8 @@ def choose_index(
     suffix = ""
     if isinstance(embedder, VoyageEmbedder | FastEmbedder):
         suffix = "-" + _NOT_IN_NAMES.sub("-", embedder.identity).strip("-")
+    if isinstance(embedder, VoyageEmbedder) and _is_local(embedder):
+        suffix += "-local"
     if remote.settings.qdrant_url is None:
         return EmbeddedIndex(home / f"index{suffix}", embedder, matcher)
     return ServerIndex(
@@ -84,6 +88,10 @@ def choose_index(
         collection=f"{COLLECTION}{suffix}",
         clock=remote.clock,
     )
+
+
+def _is_local(embedder: VoyageEmbedder) -> bool:
+    return mode_of(embedder.client.client.base_url) == LOCAL
 
 
 def _checked(embedder: Embedder) -> Embedder:

@@ -8,6 +8,7 @@ from typing import Any
 from contexter_nb.clients import Context7Client, QdrantAPIClient, VoyageAIClient
 from contexter_nb.core import Clock, InvalidArgumentError
 from contexter_nb.notebook._booking import BookingMonitor
+from contexter_nb.notebook._ledgers import hold_ledger, release_ledger
 from contexter_nb.notebook._settings import MEMORY, Settings
 from contexter_nb.policies import (
     APICache,
@@ -54,13 +55,29 @@ class Remote:
             redis_url=settings.redis_url,
             namespace="contexter-vectors",
         )
-        self.ledger = CostLedger(home / "costs.sqlite")
-        self._booking = BookingMonitor(monitor, self.ledger)
+        self._costs_path = home / "costs.sqlite"
+        self._ledger: CostLedger | None = None
         self._limits_path = home / "limits.sqlite"
+        self._closed = False
         self._limit_store: LimitStore | None = None
         self._voyage: VoyageAIClient | None = None
         self._context7: Context7Client | None = None
         self._qdrant: QdrantAPIClient | None = None
+
+    @property
+    def ledger(self) -> CostLedger:
+        """Return what books the calls of this home; it begins when it is asked for.
+
+        All sessions on one home in this process share it.
+        """
+        if self._ledger is None:
+            self._ledger = hold_ledger(self._costs_path)
+        return self._ledger
+
+    @property
+    def booking(self) -> BookingMonitor:
+        """Return what clients tell of their calls, so that they are booked here."""
+        return BookingMonitor(self.monitor, self.ledger)
 
     @property
     def limit_store(self) -> LimitStore:
@@ -98,7 +115,7 @@ class Remote:
                 base_url=settings.voyage_base_url,
                 limit_store=self.limit_store,
                 cache=self.vectors,
-                monitor=self._booking,
+                monitor=self.booking,
                 **options,
             )
         return self._voyage
@@ -112,7 +129,7 @@ class Remote:
                 settings.context7_api_key,
                 base_url=settings.context7_base_url,
                 cache=self.answers,
-                monitor=self._booking,
+                monitor=self.booking,
             )
         return self._context7
 
@@ -122,12 +139,12 @@ class Remote:
         settings = self.settings
         if self._qdrant is None:
             if settings.qdrant_url == MEMORY:
-                self._qdrant = QdrantAPIClient(location=MEMORY, monitor=self._booking)
+                self._qdrant = QdrantAPIClient(location=MEMORY, monitor=self.booking)
             else:
                 self._qdrant = QdrantAPIClient(
                     settings.qdrant_url,
                     api_key=settings.qdrant_api_key,
-                    monitor=self._booking,
+                    monitor=self.booking,
                 )
         return self._qdrant
 
@@ -157,7 +174,10 @@ class Remote:
         return None
 
     async def close(self) -> None:
-        """Close what was opened; the monitor has other users."""
+        """Close what was opened; the monitor has other users. Again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         for client in (self._voyage, self._context7, self._qdrant):
             if client is not None:
                 await client.close()
@@ -165,4 +185,5 @@ class Remote:
         await self.vectors.close()
         if self._limit_store is not None:
             await self._limit_store.close()
-        self.ledger.close()
+        if self._ledger is not None:
+            release_ledger(self._ledger)

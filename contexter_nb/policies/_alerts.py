@@ -26,10 +26,11 @@ class AlertRule:
     Parameters
     ----------
     kind : str
-        ``error_rate``: errors among the calls that were not cancelled; ``latency``:
-        the 95th percentile of seconds on the network; ``rate_limited``: the share of
-        calls that met a rate limit; ``cache_hit_rate``: hits among lookups;
-        ``breaker_open``: 1 while a breaker of the service is open, else 0.
+        ``error_rate``: errors among the calls that were not cancelled, but for what
+        was not found, which is an answer; ``latency``: the 95th percentile of seconds
+        on the network; ``rate_limited``: the share of calls that met a rate limit;
+        ``cache_hit_rate``: hits among lookups; ``breaker_open``: 1 while a
+        breaker of the service is open, else 0.
     open_at : float
         Reached or passed, it raises the alert; a hit rate must fall to it.
     close_at : float
@@ -291,7 +292,7 @@ def observed(
         value: float | None = None
         many = ended
         if rule.kind == "error_rate":
-            value = each.error_rate
+            value = each.failure_rate
         elif rule.kind == "rate_limited":
             value = min(1.0, tally.limited / ended) if ended else None
         elif rule.kind == "latency":

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from contexter_nb.core import ErrorCategory
 from contexter_nb.policies._histogram import Histogram
 from contexter_nb.policies._labels import Labels
 from contexter_nb.policies._tally import Tally
@@ -127,12 +128,13 @@ class TimelinePoint:
 class Volume:
     """Tallies of several kinds of calls, taken together."""
 
-    __slots__ = ("cache_lookups", "cancelled", "errors", "ok", "tally")
+    __slots__ = ("cache_lookups", "cancelled", "errors", "missing", "ok", "tally")
 
     def __init__(self) -> None:
         self.tally = Tally()
         self.ok = 0
         self.errors = 0
+        self.missing = 0
         self.cancelled = 0
         self.cache_lookups = 0
 
@@ -152,6 +154,8 @@ class Volume:
             self.cancelled += tally.calls
         elif labels.outcome == "error":
             self.errors += tally.calls
+            if labels.category is ErrorCategory.NOT_FOUND:
+                self.missing += tally.calls
         else:
             self.ok += tally.calls
             if labels[:2] in cached:
@@ -168,6 +172,7 @@ class Volume:
         self.tally.merge(other.tally)
         self.ok += other.ok
         self.errors += other.errors
+        self.missing += other.missing
         self.cancelled += other.cancelled
         self.cache_lookups += other.cache_lookups
 
@@ -176,6 +181,12 @@ class Volume:
         """Errors among the calls that were not cancelled."""
         ended = self.ok + self.errors
         return self.errors / ended if ended else None
+
+    @property
+    def failure_rate(self) -> float | None:
+        """As `error_rate`, but what is not there was answered, and is no failure."""
+        ended = self.ok + self.errors
+        return (self.errors - self.missing) / ended if ended else None
 
 
 def api_metrics(

@@ -94,7 +94,8 @@ class Budget:
     """
 
     def __init__(self, usd: float | None) -> None:
-        if usd is not None and not 0 <= usd < math.inf:
+        number = isinstance(usd, int | float) and not isinstance(usd, bool)
+        if usd is not None and not (number and 0 <= usd < math.inf):
             raise InvalidArgumentError(
                 f"The budget is {usd!r}; give US dollars from 0 on, or None for no "
                 "bound."
@@ -209,14 +210,29 @@ class Budget:
     def _stop(self, amount: int) -> None:
         under_way = f" and {self._shown(self._reserved)} under way"
         self._stopped = (
-            f"stopped at the budget of {self._usd:g} USD: "
+            f"stopped at the budget of {_plain(self._usd or 0.0)} USD: "
             f"{self._shown(self._spent)} spent"
             f"{under_way if self._reserved else ''}, "
             f"the next may cost {self._shown(amount)}"
         )
 
     def _shown(self, pico: int) -> str:
-        return f"{pico / _PICO:.6g} USD"
+        return f"{_plain(pico / _PICO)} USD"
+
+
+def _plain(usd: float) -> str:
+    """Return dollars as a person writes them, two digits or more.
+
+    >>> _plain(0.1), _plain(6.882e-05), _plain(12.3456)
+    ('0.1', '0.000069', '12.3456')
+    """
+    return f"{usd:.{_digits_after_point(usd)}f}".rstrip("0").rstrip(".") or "0"
+
+
+def _digits_after_point(usd: float) -> int:
+    if usd <= 0:
+        return 0
+    return min(12, max(6, 1 - math.floor(math.log10(usd))))
 
 
 def _checked(usd: float) -> int:

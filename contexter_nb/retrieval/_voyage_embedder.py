@@ -115,7 +115,12 @@ class VoyageEmbedder:
     @property
     def packing(self) -> Packing:
         """Return how texts go into requests."""
-        return Packing(max_texts=1000, max_tokens=min(_A_REQUEST, self.batch_tokens))
+        most = min(_A_REQUEST, self.batch_tokens)
+        limit = self._client.limit_of(self._model)
+        if limit is not None and limit.burst_tokens is not None:
+            # What never passes at once is not packed into one request.
+            most = min(most, int(limit.burst_tokens))
+        return Packing(max_texts=1000, max_tokens=max(1, most))
 
     @property
     def pace(self) -> Pace:
@@ -123,11 +128,14 @@ class VoyageEmbedder:
         limit = self._client.limit_of(self._model)
         if limit is None:
             return Pace(latency_seconds=_USUAL_SECONDS, concurrency=_CONCURRENCY)
+        # What passes at once is taken off the rate; this is what goes on for good.
+        rates = {each.name: each for each in limit.rates()}
+        requests, tokens = rates.get("requests"), rates.get("tokens")
         return Pace(
-            requests_per_minute=limit.requests_per_minute,
-            tokens_per_minute=limit.tokens_per_minute,
-            burst_requests=float(limit.burst_size or 1),
-            burst_tokens=float(limit.burst_tokens or 0),
+            requests_per_minute=requests.per_second * 60 if requests else None,
+            tokens_per_minute=tokens.per_second * 60 if tokens else None,
+            burst_requests=requests.capacity if requests else 1.0,
+            burst_tokens=tokens.capacity if tokens else 0.0,
             latency_seconds=_USUAL_SECONDS,
             concurrency=_CONCURRENCY,
         )

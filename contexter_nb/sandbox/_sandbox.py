@@ -152,13 +152,36 @@ class Sandbox:
         """The key that the services take; None where none of them demands one."""
         return self._api_key
 
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments that lead `connect` here, without the environment.
+
+        Returns
+        -------
+        dict of str to str or Secret
+            Addresses and the key of the services that `connect` has arguments for.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.sandbox("voyage") as box, cx.connect(**box.arguments()) as nb:
+        ...     nb.status().loc[0, "mode"]
+        'local server'
+        """
+        told: dict[str, Any] = {}
+        for name in ("voyage", "context7"):
+            if name in self.services:
+                told[f"{name}_base_url"] = self.services[name]
+                if self._api_key is not None:
+                    told[f"{name}_api_key"] = self._api_key
+        return told
+
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that lead `connect` here.
+        """Return the environment variables that lead `connect` here, for a process.
 
         Returns
         -------
         dict of str to str
-            Addresses and the key of the services that it has variables for.
+            As `arguments`, by the names of variables, and the key to be read.
 
         Examples
         --------
@@ -167,13 +190,10 @@ class Sandbox:
         ...     sorted(box.environment())
         ['VOYAGE_API_KEY', 'VOYAGE_BASE_URL']
         """
-        told = {}
-        for name in ("voyage", "context7"):
-            if name in self.services:
-                told[f"{name.upper()}_BASE_URL"] = self.services[name]
-                if self._api_key is not None:
-                    told[f"{name.upper()}_API_KEY"] = self._api_key.reveal()
-        return told
+        return {
+            name.upper(): value.reveal() if isinstance(value, Secret) else value
+            for name, value in self.arguments().items()
+        }
 
     @property
     def closed(self) -> bool:

@@ -72,6 +72,16 @@ def test_many_failures_raise_one_alert() -> None:
     assert "voyage" in alert.message
 
 
+def test_what_is_not_there_raises_nothing() -> None:
+    """A 404 says that a service is well, and answers; it still counts as an error."""
+    monitor, clock = watched()
+    for _ in range(100):
+        clock.instant += 1
+        monitor.record(failed(category=ErrorCategory.NOT_FOUND))
+    assert monitor.alerts() == ()
+    assert sum(each.errors for each in monitor.get_metrics()) == 100
+
+
 def test_each_service_has_its_own_alert() -> None:
     """A service that works does not hide one that fails."""
     monitor, clock = watched()
