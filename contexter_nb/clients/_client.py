@@ -602,6 +602,10 @@ class APIClient:
             )
         if call.data is None:
             call.data = await self._pipeline.decoded(call, answer)
+        usage = self._pipeline.knowledge.usage
+        if found.tier is not None and usage is not None:
+            model = usage(call.request, call.data).model
+            call.saved = replace(call.saved, model=model)
         return answer
 
     def _found(self, call: Call, healthy: bool, detail: str) -> HealthCheck:

