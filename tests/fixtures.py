@@ -17,6 +17,8 @@ import pytest
 from jupyter_client import KernelManager
 
 ROOT = Path(__file__).resolve().parents[1]
+# Variables that would lead a session to services which cost, or hold, something.
+_ACCOUNTS = ("VOYAGE_", "CONTEXT7_", "QDRANT_", "REDIS_URL")
 
 
 class Ran(NamedTuple):
@@ -139,15 +141,20 @@ def start_kernel(home: Path) -> Iterator[Kernel]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep tests, doctests and notebooks out of the person's own home folder."""
+    """Keep tests, doctests and notebooks off the person's own home and accounts."""
     folder = tempfile.TemporaryDirectory(prefix="contexter-tests-")
     before = os.environ.get("CONTEXTER_HOME")
+    accounts: dict[str, str] = {}
+    if config.option.markexpr != "live":
+        for name in [each for each in os.environ if each.startswith(_ACCOUNTS)]:
+            accounts[name] = os.environ.pop(name)
     os.environ["CONTEXTER_HOME"] = folder.name
 
     def restore() -> None:
         os.environ.pop("CONTEXTER_HOME")
         if before is not None:
             os.environ["CONTEXTER_HOME"] = before
+        os.environ.update(accounts)
         folder.cleanup()
 
     config.add_cleanup(restore)

@@ -269,9 +269,10 @@ class EmbeddingCall:
         weights = [max(1, item.tokens) for item in items]
         counts = shares(answered.tokens, weights)
         self.found.tokens += answered.tokens
-        self.found.put(items, answered.cells, counts, answered.dimension, cached=False)
         if self._cache is not None:
             await unbroken(self._keep(self._cache, items, answered, counts, seconds))
+        # After it is kept: what is told as done is in the cache.
+        self.found.put(items, answered.cells, counts, answered.dimension, cached=False)
         self._tell()
 
     def _request(self, payloads: Sequence[Payload], counted: int) -> APIRequest:
@@ -311,6 +312,7 @@ class EmbeddingCall:
             for item, cell, count in zip(items, answered.cells, counts, strict=True)
         }
         await cache.set_many(entries)
+        await cache.written()
 
     def _tell(self) -> None:
         if self._on_batch is not None:

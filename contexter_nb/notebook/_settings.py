@@ -27,6 +27,7 @@ _SCHEMES = {
     "context7_base_url": ("http", "https"),
     "qdrant_url": ("http", "https"),
 }
+_TIERS = ("free", "tier 1", "tier 2", "tier 3")
 _KINDS = ("static", "voyage", "voyage:<model>", "fastembed:<model>")
 
 
@@ -111,12 +112,16 @@ def _checked(name: str, called: str, value: Any) -> Any:
         return value
     if name in _SCHEMES:
         return _checked_url(called, value, _SCHEMES[name])
-    return value
+    return _checked_tier(called, value)
 
 
 def _checked_url(called: str, value: str, schemes: tuple[str, ...]) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in schemes or not parts.hostname:
+    try:
+        parts = urlsplit(value)
+        fits = parts.scheme in schemes and parts.hostname and parts.port != 0
+    except ValueError:  # of the brackets, or of the port
+        fits = False
+    if not fits:
         # The value is not shown: it may be a key in the wrong place.
         raise InvalidArgumentError(
             f"{called} is no address; give one that begins with "
@@ -131,12 +136,24 @@ def _checked_url(called: str, value: str, schemes: tuple[str, ...]) -> str:
     return value
 
 
+def _checked_tier(called: str, value: str) -> str:
+    tier = " ".join(value.lower().split())
+    if tier not in _TIERS:
+        raise InvalidArgumentError(
+            f"{called} is no tier; give 'free' (an account without a payment method), "
+            f"'tier 1', 'tier 2' or 'tier 3'.{did_you_mean(tier, _TIERS)}"
+        )
+    return tier
+
+
 def _check_embedder(embedder: str, *, has_key: bool) -> None:
     kind, colon, model = embedder.partition(":")
     known = kind in ("static", "voyage", "fastembed")
     if not known or (kind == "static" and colon) or (colon and not model):
+        # One that is no word is not shown: it may be a key in the wrong place.
+        shown = repr(embedder) if kind.isalpha() else "none that there is"
         raise InvalidArgumentError(
-            f"embedder is {embedder!r}; use one of {', '.join(map(repr, _KINDS))}, or "
+            f"embedder is {shown}; use one of {', '.join(map(repr, _KINDS))}, or "
             "give an object with identity, dimension and an async embed(texts, "
             f"input_type).{did_you_mean(kind, ['static', 'voyage', 'fastembed'])}"
         )

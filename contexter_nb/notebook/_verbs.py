@@ -69,7 +69,7 @@ from contexter_nb.retrieval import (
     Vectors,
     Where,
     ask,
-    chunk_document,
+    cut_or_problem,
     embed_cached,
     in_thread,
     index_sources,
@@ -293,6 +293,11 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
             chunks: list[Chunk] = []
             for document in collected.documents:
                 document, notes = repaired(document)
+                cut = cut_or_problem(document)
+                if isinstance(cut, str):
+                    notes.append(cut)
+                else:
+                    chunks += cut
                 if notes:
                     problems.append(
                         Problem(
@@ -302,7 +307,6 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
                             error="; ".join(notes),
                         )
                     )
-                chunks += chunk_document(document)
                 await self.clock.sleep(0)
             rows += [chunk_record(chunk) for chunk in chunks if _about(chunk, wanted)]
             if not wanted:

@@ -224,6 +224,15 @@ class APICache:
         if records:
             await self._store(records)
 
+    async def written(self) -> None:
+        """Wait until what was kept so far is on disk, where there is a file.
+
+        `set` and `set_many` do not: a process that is killed may lose what it kept in
+        its last moments. For what was paid for, wait.
+        """
+        if not self._closed:
+            await self._shared.written(self._clock.now())
+
     @overload
     async def get_or_fetch(
         self,

@@ -130,6 +130,11 @@ class DiskTier:
         if much:
             await self._run(rows.total)
 
+    async def written(self, now: float) -> None:
+        """Wait until what was set so far is written, or has failed to be."""
+        if not self._pausing(now):
+            await self._run(lambda database: None)
+
     def _flush(self, batch: Batch, wall: float) -> None:
         with self._lock:
             if self._batch is batch:

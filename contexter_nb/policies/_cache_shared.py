@@ -101,6 +101,11 @@ class SharedTiers:
         if self._redis:
             await self._redis.set_many(records, wall, now, redis_generation)
 
+    async def written(self, now: float) -> None:
+        """Wait until what was put so far is on disk."""
+        if self._disk:
+            await self._disk.written(now)
+
     async def delete(self, key: str, now: float) -> None:
         """Drop a key."""
         if self._redis:

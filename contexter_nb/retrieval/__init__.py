@@ -9,7 +9,11 @@ from __future__ import annotations
 from contexter_nb.retrieval._asking import ask
 from contexter_nb.retrieval._budget import Budget, PricedEmbedder, usd_at_most
 from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
-from contexter_nb.retrieval._chunking import CHUNKING_VERSION, chunk_document
+from contexter_nb.retrieval._chunking import (
+    CHUNKING_VERSION,
+    chunk_document,
+    cut_or_problem,
+)
 from contexter_nb.retrieval._context7_source import Context7Source
 from contexter_nb.retrieval._documents import (
     Chunk,
@@ -130,6 +134,7 @@ __all__ = [
     "COLLECTION",
     "Condition",
     "Context7Source",
+    "cut_or_problem",
     "cutoff_of",
     "DEFAULT_METRICS",
     "Document",

@@ -108,9 +108,9 @@ class Catalog:
             Embedder, dimension, chunking or format differ.
         """
         ways_out = (
-            "Connect with the embedder it was built with, choose another home with "
-            "connect(home=...), or rebuild it: nb.remove(everything=True), then "
-            "nb.index([...])."
+            "Connect with the embedder it was built with, choose another home or "
+            "server with connect(home=...) or connect(qdrant_url=...), or rebuild it: "
+            "nb.remove(everything=True), then nb.index([...])."
         )
         if self.format != FORMAT or self.chunking != CHUNKING_VERSION:
             raise IndexMismatchError(

@@ -86,6 +86,20 @@ def chunk_document(
     return chunks
 
 
+def cut_or_problem(document: Document) -> list[Chunk] | str:
+    """Cut one document into chunks, or say in words why it cannot be.
+
+    Parameters
+    ----------
+    document : Document
+        A notebook that is no notebook, say, must not stop the others.
+    """
+    try:
+        return chunk_document(document)
+    except Exception as exc:
+        return f"cannot be cut into passages: {exc!r}"[:500]
+
+
 def summary_of(text: str) -> str:
     r"""Return the first paragraph of prose, past a signature that it may open on.
 

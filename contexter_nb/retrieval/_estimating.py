@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from contexter_nb.retrieval._asking import ask
 from contexter_nb.retrieval._catalog import Catalog
-from contexter_nb.retrieval._chunking import chunk_document
+from contexter_nb.retrieval._chunking import cut_or_problem
 from contexter_nb.retrieval._documents import Chunk, Document, Problem, repaired
 from contexter_nb.retrieval._estimate import (
     Estimate,
@@ -38,6 +39,14 @@ class EstimableEmbedder(Protocol):
     @property
     def usd_per_million_tokens(self) -> float | None:
         """Return the price: 0 for a model that runs here, None where it is unknown."""
+
+
+@runtime_checkable
+class CountingEmbedder(Protocol):
+    """An embedder that counts tokens better than the chunks do."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return about how many tokens each text has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +97,22 @@ async def estimate_source(source: Source, tools: IndexingTools) -> SourceEstimat
     if catalog is not None and source.library in catalog.libraries:
         stored = await ask(tools.index.stored, source.library)
     collected = await source.collect()
+    problems = list(collected.problems)
     chunks: list[Chunk] = []
     for start in range(0, len(collected.documents), _CHUNK_DOCUMENTS):
         some = collected.documents[start : start + _CHUNK_DOCUMENTS]
-        chunks += await in_thread(_chunks, some)
+        for document, cut in zip(some, await in_thread(_cut, some), strict=True):
+            if isinstance(cut, str):
+                problems.append(
+                    Problem(
+                        library=source.library,
+                        version=collected.version,
+                        title=document.title,
+                        error=cut,
+                    )
+                )
+            else:
+                chunks += cut
     # Of a passage that comes twice one is stored.
     distinct = {each.chunk_id: each for each in reversed(chunks)}
     new = [
@@ -105,14 +126,23 @@ async def estimate_source(source: Source, tools: IndexingTools) -> SourceEstimat
     return SourceEstimate(
         library=source.library,
         version=collected.version,
-        estimate=_estimated([each.token_count for each in new], kept, tools.embedder),
+        estimate=_estimated(await _counted(new, tools.embedder), kept, tools.embedder),
         unchanged=len(distinct) - len(new),
-        problems=tuple(collected.problems),
+        problems=tuple(problems),
     )
 
 
-def _chunks(documents: list[Document]) -> list[Chunk]:
-    return [chunk for each in documents for chunk in chunk_document(repaired(each)[0])]
+async def _counted(chunks: Sequence[Chunk], embedder: object) -> list[int]:
+    """Count as the embedder does, where it does: by that it packs its requests."""
+    if not isinstance(embedder, CountingEmbedder):
+        return [each.token_count for each in chunks]
+    texts = [each.embedded_text for each in chunks]
+    counts: list[int] = await in_thread(embedder.count_tokens, texts)
+    return counts
+
+
+def _cut(documents: Sequence[Document]) -> list[list[Chunk] | str]:
+    return [cut_or_problem(repaired(each)[0]) for each in documents]
 
 
 def _estimated(token_counts: list[int], kept: list[bool], embedder: object) -> Estimate:

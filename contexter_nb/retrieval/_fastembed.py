@@ -116,9 +116,10 @@ class FastEmbedder:
                     ask = self._model.passage_embed
                 return list(ask(texts))
             except Exception as exc:  # of onnxruntime, of the hub, of the disk
+                reason = " ".join(str(exc).split())[:200]
                 raise EmbedderError(
                     f"fastembed's {self._name} cannot embed "
-                    f"({type(exc).__name__}: {str(exc)[:200]}); it downloads the model "
+                    f"({type(exc).__name__}: {reason}); it downloads the model "
                     "at first use, so check the network, or use embedder='static'."
                 ) from exc
 

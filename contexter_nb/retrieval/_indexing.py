@@ -14,7 +14,7 @@ from contexter_nb.core import Clock, EmbedderError
 from contexter_nb.retrieval._asking import ask
 from contexter_nb.retrieval._budget import Budget, usd_at_most
 from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
-from contexter_nb.retrieval._chunking import chunk_document
+from contexter_nb.retrieval._chunking import cut_or_problem
 from contexter_nb.retrieval._documents import (
     Chunk,
     Collected,
@@ -290,12 +290,11 @@ class _LibraryJob:
             document, notes = repaired(document)
             if notes:
                 self._problem(document.title, "; ".join(notes))
-            try:
-                chunks += chunk_document(document)
-            except Exception as exc:  # one bad document must not stop the rest
-                self._problem(
-                    document.title, f"cannot be cut into passages: {exc!r}"[:500]
-                )
+            cut = cut_or_problem(document)
+            if isinstance(cut, str):
+                self._problem(document.title, cut)
+            else:
+                chunks += cut
         return chunks
 
     async def _store(

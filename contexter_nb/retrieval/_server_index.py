@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from typing import Any
 
 from contexter_nb.clients import QdrantAPIClient, ScoredPoint
@@ -155,16 +162,16 @@ class ServerIndex:
         APIIntegrationError
             The server cannot be asked.
         """
-        await self._check()
         depth = max(DEPTH, 2 * limit)
-        ranking, known = await self._ranked(
-            query, vector, mode, conditions, exact, depth
-        )
-        if mode == "hybrid":
-            ordered = ranking.fused(query, known, weights or {}, self._matcher)
-        else:
-            ordered = ranking.of_part(mode)
-        return await self._hits(ranking, ordered, limit)
+        async with self._there():
+            ranking, known = await self._ranked(
+                query, vector, mode, conditions, exact, depth
+            )
+            if mode == "hybrid":
+                ordered = ranking.fused(query, known, weights or {}, self._matcher)
+            else:
+                ordered = ranking.of_part(mode)
+            return await self._hits(ranking, ordered, limit)
 
     async def _ranked(
         self,
@@ -180,25 +187,22 @@ class ServerIndex:
         if DENSE in wanted and vector is None:
             raise InvalidArgumentError("A dense search needs the query's embedding.")
         where = server_where(conditions)
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(
-                    self._part(
-                        part,
-                        query,
-                        vector,
-                        where=where,
-                        limit=min(depth * CHUNKS_A_DOCUMENT, _DEEPEST),
-                        exact=exact and part == DENSE,
-                        with_payload=["prior", "terms"] if mode == "hybrid" else False,
-                    )
-                )
-                for part in wanted
-            ]
+        answers = await _all(
+            self._part(
+                part,
+                query,
+                vector,
+                where=where,
+                limit=min(depth * CHUNKS_A_DOCUMENT, _DEEPEST),
+                exact=exact and part == DENSE,
+                with_payload=["prior", "terms"] if mode == "hybrid" else False,
+            )
+            for part in wanted
+        )
         ranking = Ranking()
         known: dict[int, Payload] = {}
-        for part, task in zip(wanted, tasks, strict=True):
-            found = [(int(each.id), each) for each in task.result()]
+        for part, answer in zip(wanted, answers, strict=True):
+            found = [(int(each.id), each) for each in answer]
             known |= {number: each.payload for number, each in found}
             ranking.add(part, ((number, each.score) for number, each in found), depth)
         return ranking, known
@@ -277,15 +281,15 @@ class ServerIndex:
             The server cannot be asked.
         """
         number = point_id(chunk_id)
-        await self._check()
-        own = await self._stored(number)
-        found = await self.client.search_vectors(
-            self.collection,
-            dense=own.dense,
-            mode="dense",
-            where=server_where(conditions, without_ids=[number]),
-            limit=(limit + 20) * CHUNKS_A_DOCUMENT,
-        )
+        async with self._there():
+            own = await self._stored(number)
+            found = await self.client.search_vectors(
+                self.collection,
+                dense=own.dense,
+                mode="dense",
+                where=server_where(conditions, without_ids=[number]),
+                limit=(limit + 20) * CHUNKS_A_DOCUMENT,
+            )
         points = [(int(each.id), each.score, each.payload) for each in found]
         return near_hits(points, document_of(number), limit)
 
@@ -328,16 +332,16 @@ class ServerIndex:
             The server cannot be asked.
         """
         number = point_id(chunk_id)
-        await self._check()
-        own = await self._stored(number)
         only = [
             *conditions,
             Condition(column="chunk_id", any_of=(chunk_id_of(number),)),
         ]
-        allowed = await self.client.count(self.collection, where=server_where(only))
-        ranking, known = await self._ranked(
-            query, vector, "hybrid", conditions, True, _DEEPEST
-        )
+        async with self._there():
+            own = await self._stored(number)
+            allowed = await self.client.count(self.collection, where=server_where(only))
+            ranking, known = await self._ranked(
+                query, vector, "hybrid", conditions, True, _DEEPEST
+            )
         key = document_of(number)
         near = ranking.shallow(key, number)
         known.setdefault(number, own.payload)
@@ -390,10 +394,10 @@ class ServerIndex:
         APIIntegrationError
             The server cannot be asked.
         """
-        await self._check()
-        found = await self.client.facet(
-            self.collection, column, where=server_where(conditions), limit=limit
-        )
+        async with self._there():
+            found = await self.client.facet(
+                self.collection, column, where=server_where(conditions), limit=limit
+            )
         return {str(each.value): each.points for each in found}
 
     async def stored(self, library: str) -> dict[str, str]:
@@ -413,6 +417,17 @@ class ServerIndex:
             self.client, self.collection, self.embedder, self._matcher, self.place
         )
         return await writer.stored(library)
+
+    @contextlib.asynccontextmanager
+    async def _there(self) -> AsyncIterator[None]:
+        """Check before, and again where a collection that was trusted has gone."""
+        await self._check()
+        try:
+            yield
+        except NotFoundError:
+            self._known = None
+            await self._check()
+            raise
 
     async def _check(self) -> None:
         """Make sure that there is something, made as this session makes it."""
@@ -472,3 +487,16 @@ class ServerIndex:
     async def close(self) -> None:
         """Forget what is known; the client stays open."""
         self._known = None
+
+
+async def _all(
+    asked: Iterable[Coroutine[Any, Any, Sequence[ScoredPoint]]],
+) -> list[Sequence[ScoredPoint]]:
+    """Wait for several answers; where one fails, the others are ended."""
+    tasks: list[asyncio.Task[Sequence[ScoredPoint]]] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks += [group.create_task(each) for each in asked]
+    except BaseExceptionGroup as exc:
+        raise exc.exceptions[0] from None
+    return [each.result() for each in tasks]

@@ -140,6 +140,16 @@ class VoyageEmbedder:
             concurrency=_CONCURRENCY,
         )
 
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return about how many tokens each text has, rather too many than too few.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            n texts.
+        """
+        return self._client.count_tokens(texts)
+
     @property
     def usd_per_million_tokens(self) -> float | None:
         """Return the model's list price; None where it is not known."""

@@ -225,10 +225,10 @@ class FaultServer:
         await self._wait(lambda: not self._streams, "the end of all connections")
 
     async def start(self) -> None:
-        """Listen on a free port of 127.0.0.1."""
+        """Listen on a free port of 127.0.0.1; after a stop, on the same one."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: _Watched(self._accept), "127.0.0.1", 0, backlog=1024
+            lambda: _Watched(self._accept), "127.0.0.1", self._port, backlog=1024
         )
         self._port = self._server.sockets[0].getsockname()[1]
 
