@@ -19,6 +19,7 @@ from contexter_nb.core import (
     Clock,
     EmptyIndexError,
     InvalidArgumentError,
+    NotFoundError,
     SystemClock,
     UnknownChunkError,
 )
