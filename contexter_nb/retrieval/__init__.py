@@ -18,7 +18,11 @@ from contexter_nb.retrieval._documents import (
     repaired,
 )
 from contexter_nb.retrieval._embedders import Embedded, Embedder, InputType, Vectors
-from contexter_nb.retrieval._embedding_cache import EmbeddingCache, EmbeddingCounts
+from contexter_nb.retrieval._embedding_cache import (
+    EmbeddingCache,
+    EmbeddingCounts,
+    KnownEmbeddings,
+)
 from contexter_nb.retrieval._estimate import Estimate, Pace, Packing, estimate_embedding
 from contexter_nb.retrieval._filters import (
     FILTER_COLUMNS,
@@ -107,6 +111,7 @@ __all__ = [
     "Installed",
     "installed_versions",
     "inventory",
+    "KnownEmbeddings",
     "library_source",
     "MARKUP_BY_ENDING",
     "MAX_LIMIT",
