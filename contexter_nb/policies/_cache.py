@@ -180,14 +180,10 @@ class APICache:
         if self._shared.tallies:
             await self._notice(now)
         wall = self._wall()
-        found: dict[str, Found] = {}
-        missing = []
-        for key in dict.fromkeys(keys):
-            held = self._memory.get(key, now)
-            if held is None:
-                missing.append(key)
-            else:
-                found[key] = _found(held.record, "memory", wall)
+        wanted = dict.fromkeys(keys)
+        held = self._memory.get_many(wanted, now)
+        found = {key: _found(each.record, "memory", wall) for key, each in held.items()}
+        missing = [key for key in wanted if key not in found]
         fresh, _ = await self._look_below(missing, now)
         found.update({key: _found(*each, wall) for key, each in fresh.items()})
         return found
@@ -465,8 +461,8 @@ class APICache:
         epoch, wall = self._epoch, self._wall()
         fresh, stale = await self._shared.look(keys, now, wall)
         if epoch == self._epoch:
-            for key, (record, _) in fresh.items():
-                self._memory.put(key, record, now, wall)
+            promoted = ((key, record) for key, (record, _) in fresh.items())
+            self._memory.put_many(promoted, now, wall)
         return fresh, stale
 
     def _stale(self, key: str, now: float, below: Sought) -> Found | None:
@@ -490,8 +486,7 @@ class APICache:
         redis_generation: str | None = None,
     ) -> None:
         now, wall = self._clock.now(), self._wall()
-        for key, record in records.items():
-            self._memory.put(key, record, now, wall)
+        self._memory.put_many(records.items(), now, wall)
         await self._shared.put(records, wall, now, disk_generation, redis_generation)
 
     async def _notice(self, now: float) -> None:

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 LOCKED_PAUSE_SECONDS = 5.0
 PURGE_EVERY_SECONDS = 600.0
-_TOUCH_KEYS = 5_000
+_TOUCH_KEYS = 20_000
 _BEHIND_BYTES = 16 * 1024 * 1024
 _FAILURES = (sqlite3.Error, OSError, Timeout, UnicodeError)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from contexter_nb.policies._cache_codec import decode, encode
@@ -18,10 +18,13 @@ _EVICT_ROWS = 256
 _EVICT_TO = 0.9
 _LAST = "\U0010ffff"
 _PUT = (
-    "INSERT INTO entries (key, bytes, expires_at, used_at, value) "
-    "VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET bytes = excluded.bytes, "
-    "expires_at = excluded.expires_at, used_at = excluded.used_at, "
-    "value = excluded.value"
+    "INSERT INTO entries (key, bytes, expires_at, value) "
+    "VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET bytes = excluded.bytes, "
+    "expires_at = excluded.expires_at, value = excluded.value"
+)
+_PUT_USE = (
+    "INSERT INTO uses (id, used_at) SELECT id, ? FROM entries WHERE key = ? "
+    "ON CONFLICT (id) DO UPDATE SET used_at = excluded.used_at"
 )
 
 
@@ -58,11 +61,13 @@ def read(
     """Return the records of the keys, and how many damaged rows were dropped."""
     found: dict[str, Record] = {}
     damaged: list[str] = []
-    for start in range(0, len(keys), LOOKUP_KEYS):
-        some = keys[start : start + LOOKUP_KEYS]
-        marks = ",".join("?" * len(some))
-        query = f"SELECT key, value FROM entries WHERE key IN ({marks})"
-        for key, blob in database.execute(query, some).fetchall():
+    for some, marks in _parts(keys):
+        # By row number, so that each page is read once.
+        query = (
+            "SELECT key, value FROM entries WHERE id IN "
+            f"(SELECT id FROM entries WHERE key IN ({marks}))"
+        )
+        for key, blob in database.execute(query, some):
             record = decode(key, blob)
             if record is None:
                 damaged.append(key)
@@ -71,6 +76,13 @@ def read(
     if damaged:
         remove(database, damaged)
     return found, len(damaged)
+
+
+def _parts(keys: Sequence[str]) -> Iterator[tuple[Sequence[str], str]]:
+    """Yield keys in parts that a statement has places for, and these places."""
+    for start in range(0, len(keys), LOOKUP_KEYS):
+        some = keys[start : start + LOOKUP_KEYS]
+        yield some, ",".join("?" * len(some))
 
 
 def write(
@@ -88,7 +100,7 @@ def write(
     for key, (record, _) in records.items():
         blob = encode(key, record)
         size = len(blob) + len(key) + OVERHEAD_BYTES
-        rows.append((key, size, record.expires_at, wall, blob))
+        rows.append((key, size, record.expires_at, blob))
         marks += [(tag, key) for tag in set(record.tags)]
     with immediate(database):
         generation = total(database).generation
@@ -102,6 +114,7 @@ def write(
             "DELETE FROM tags WHERE key = ?", [row[:1] for row in rows]
         )
         database.executemany(_PUT, rows)
+        database.executemany(_PUT_USE, [(wall, row[0]) for row in rows])
         kept = {row[0] for row in rows}
         database.executemany(
             "INSERT OR IGNORE INTO tags (tag, key) VALUES (?, ?)",
@@ -118,7 +131,10 @@ def _evict(database: sqlite3.Connection, max_bytes: int) -> int:
     evicted = 0
     while held > max_bytes * _EVICT_TO:
         going = []
-        oldest = "SELECT id, bytes FROM entries ORDER BY used_at, id LIMIT ?"
+        oldest = (
+            "SELECT entries.id, bytes FROM uses CROSS JOIN entries USING (id) "
+            "ORDER BY used_at, uses.id LIMIT ?"
+        )
         for number, size in database.execute(oldest, (_EVICT_ROWS,)).fetchall():
             going.append((number,))
             held -= size
@@ -141,18 +157,23 @@ def purge(database: sqlite3.Connection, before: float, wall: float) -> int:
 
 def touch(database: sqlite3.Connection, hits: Mapping[str, int], wall: float) -> None:
     """Add hits; when a row was used last is written at most once an hour."""
+    by_count: dict[int, list[str]] = {}
+    for key, count in hits.items():
+        by_count.setdefault(count, []).append(key)
+    old = wall - USED_EVERY_SECONDS
     with immediate(database):
-        database.executemany(
-            "UPDATE entries SET hits = hits + ? WHERE key = ?",
-            [(count, key) for key, count in hits.items()],
-        )
-        old = wall - USED_EVERY_SECONDS
-        # A row from the future is one of a clock that was set back since.
-        database.executemany(
-            "UPDATE entries SET used_at = ? WHERE key = ? "
-            "AND (used_at <= ? OR used_at > ?)",
-            [(wall, key, old, wall) for key in hits],
-        )
+        for count, keys in by_count.items():
+            for some, marks in _parts(keys):
+                query = f"SELECT id FROM entries WHERE key IN ({marks})"
+                ids = ",".join(str(row[0]) for row in database.execute(query, some))
+                where = f"WHERE id IN ({ids})"
+                database.execute(f"UPDATE uses SET hits = hits + ? {where}", (count,))
+                # A row from the future is one of a clock that was set back since.
+                database.execute(
+                    f"UPDATE uses SET used_at = ? {where} "
+                    "AND (used_at <= ? OR used_at > ?)",
+                    (wall, old, wall),
+                )
 
 
 def remove(database: sqlite3.Connection, keys: Iterable[str]) -> None:
@@ -255,7 +276,7 @@ def listing(
     """Return the entries with the most or the fewest hits."""
     way = "DESC" if order == "hot" else "ASC"
     query = (
-        "SELECT key, hits, bytes, value FROM entries "
+        "SELECT key, hits, bytes, value FROM uses JOIN entries USING (id) "
         f"ORDER BY hits {way}, used_at {way}, id {way} LIMIT ?"
     )
     found = []

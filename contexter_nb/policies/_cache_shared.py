@@ -69,18 +69,23 @@ class SharedTiers:
         stale: Sought,
     ) -> None:
         tally = self.tallies[tier]
+        hits: list[Record] = []
+        expired = 0
         for key in keys:
             record = records.get(key)
-            remaining = record.remaining_seconds(wall) if record else 0.0
-            if record is not None and remaining > 0:
-                fresh[key] = (record, tier)
-                tally.answered("hits", record)
+            if record is None:
                 continue
-            tally.add("misses")
-            if record is not None:
-                tally.add("expired")
-                if remaining > -self._stale_seconds:
-                    stale[key] = newer((record, tier), stale.get(key))
+            remaining = record.remaining_seconds(wall)
+            if remaining > 0:
+                fresh[key] = (record, tier)
+                hits.append(record)
+                continue
+            expired += 1
+            if remaining > -self._stale_seconds:
+                stale[key] = newer((record, tier), stale.get(key))
+        tally.answered("hits", *hits)
+        tally.add("misses", len(keys) - len(hits))
+        tally.add("expired", expired)
 
     def gave_stale(self, tier: Tier, record: Record) -> None:
         """Count that a miss was answered past its time after all."""
