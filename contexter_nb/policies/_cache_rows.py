@@ -57,25 +57,27 @@ def total(database: sqlite3.Connection) -> Total:
 
 def read(
     database: sqlite3.Connection, keys: Sequence[str]
-) -> tuple[dict[str, Record], int]:
-    """Return the records of the keys, and how many damaged rows were dropped."""
+) -> tuple[dict[str, Record], dict[str, int], int]:
+    """Return the records of the keys, their rows, and how many damaged were dropped."""
     found: dict[str, Record] = {}
+    numbers: dict[str, int] = {}
     damaged: list[str] = []
     for some, marks in _parts(keys):
         # By row number, so that each page is read once.
         query = (
-            "SELECT key, value FROM entries WHERE id IN "
+            "SELECT id, key, value FROM entries WHERE id IN "
             f"(SELECT id FROM entries WHERE key IN ({marks}))"
         )
-        for key, blob in database.execute(query, some):
+        for number, key, blob in database.execute(query, some):
             record = decode(key, blob)
             if record is None:
                 damaged.append(key)
             else:
                 found[key] = record
+                numbers[key] = number
     if damaged:
         remove(database, damaged)
-    return found, len(damaged)
+    return found, numbers, len(damaged)
 
 
 def _parts(keys: Sequence[str]) -> Iterator[tuple[Sequence[str], str]]:
@@ -155,25 +157,24 @@ def purge(database: sqlite3.Connection, before: float, wall: float) -> int:
         return gone.rowcount
 
 
-def touch(database: sqlite3.Connection, hits: Mapping[str, int], wall: float) -> None:
-    """Add hits; when a row was used last is written at most once an hour."""
-    by_count: dict[int, list[str]] = {}
-    for key, count in hits.items():
-        by_count.setdefault(count, []).append(key)
+def touch(database: sqlite3.Connection, hits: Mapping[int, int], wall: float) -> None:
+    """Add hits to rows; when one was used last is written at most once an hour.
+
+    A number whose row was dropped meanwhile is passed over; a new row that took it has
+    a hit too many.
+    """
     old = wall - USED_EVERY_SECONDS
     with immediate(database):
-        for count, keys in by_count.items():
-            for some, marks in _parts(keys):
-                query = f"SELECT id FROM entries WHERE key IN ({marks})"
-                ids = ",".join(str(row[0]) for row in database.execute(query, some))
-                where = f"WHERE id IN ({ids})"
-                database.execute(f"UPDATE uses SET hits = hits + ? {where}", (count,))
-                # A row from the future is one of a clock that was set back since.
-                database.execute(
-                    f"UPDATE uses SET used_at = ? {where} "
-                    "AND (used_at <= ? OR used_at > ?)",
-                    (wall, old, wall),
-                )
+        database.executemany(
+            "UPDATE uses SET hits = hits + ? WHERE id = ?",
+            [(count, number) for number, count in hits.items()],
+        )
+        # A row from the future is one of a clock that was set back since.
+        database.executemany(
+            "UPDATE uses SET used_at = ? WHERE id = ? "
+            "AND (used_at <= ? OR used_at > ?)",
+            [(wall, number, old, wall) for number in hits],
+        )
 
 
 def remove(database: sqlite3.Connection, keys: Iterable[str]) -> None:
