@@ -6,9 +6,10 @@ request has the 120,000 tokens that all of Voyage's models take. Their tokenizer
 replaced by the right count, since it would be fetched from the network.
 
 Each competitor runs in a process of its own, its imports not counted. The cached rows
-are from texts to a float32 matrix, opening and closing the cache included. The peers pin
-versions that exclude each other: ``CONTEXTER_BENCH_PYTHON`` names the interpreter that
-has them, by default this one. A peer that is not installed has no row.
+are from texts to a float32 matrix, with the opening of the cache, without its closing
+(in which hits are written). The peers pin versions that exclude each other:
+``CONTEXTER_BENCH_PYTHON`` names the interpreter that has them, by default this one. A
+peer that is not installed has no row.
 """
 
 from __future__ import annotations
@@ -111,10 +112,10 @@ def say(work):
     print(json.dumps(took))
 def say_matrix(work):
     started = time.perf_counter()
-    matrix = work()
-    took = time.perf_counter() - started
+    took = []
+    matrix = work(lambda: took.append(time.perf_counter() - started))
     assert matrix.shape == (len(texts), 1024) and matrix.dtype == "float32"
-    print(json.dumps([took]))
+    print(json.dumps(took))
 """
 
 OURS = """
@@ -176,15 +177,16 @@ from contexter_nb.transport import HTTPTransport
 HTTPTransport()  # imports the HTTP library
 from contexter_nb.clients._voyage import VoyageAIClient
 from contexter_nb.policies import APICache, APIMonitor
-async def embed():
+async def embed(done):
     cache = APICache(path=Path(folder) / "ours.sqlite", max_memory_bytes=0)
     client = VoyageAIClient(
         KEY, base_url=url, model=MODEL, tier=None, monitor=APIMonitor(), cache=cache
     )
     async with cache, client:
         found = await client.generate_embeddings(texts, input_type="document")
+        done()
         return found.vectors
-say_matrix(lambda: asyncio.run(embed()))
+say_matrix(lambda done: asyncio.run(embed(done)))
 """
 
 SESSION_CACHED = """
@@ -202,13 +204,15 @@ class Voyage:
         return Embedded(
             vectors=found.vectors, token_counts=list(found.token_counts)
         )
-async def embed():
+async def embed(done):
     cache = EmbeddingCache(Path(folder) / "session.sqlite")
     try:
-        return (await embed_cached(texts, "document", Voyage(), cache)).vectors
+        found = await embed_cached(texts, "document", Voyage(), cache)
+        done()
+        return found.vectors
     finally:
         cache.close()
-say_matrix(lambda: asyncio.run(embed()))
+say_matrix(lambda done: asyncio.run(embed(done)))
 """
 
 LANGCHAIN_CACHED = """
@@ -224,7 +228,11 @@ cached = CacheBackedEmbeddings.from_bytes_store(
     model, LocalFileStore(folder + "/langchain"), namespace=MODEL,
     key_encoder="blake2b",
 )
-say_matrix(lambda: numpy.array(cached.embed_documents(texts), dtype="float32"))
+def work(done):
+    matrix = numpy.array(cached.embed_documents(texts), dtype="float32")
+    done()
+    return matrix
+say_matrix(work)
 """
 
 
