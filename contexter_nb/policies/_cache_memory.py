@@ -88,6 +88,13 @@ class MemoryTier:
             self._stale += 1
             self._save(record)
 
+    def gave_fresh(self, record: Record) -> None:
+        """Count that the miss before was a hit after all: another had just set it."""
+        with self._lock:
+            self._misses -= 1
+            self._hits += 1
+            self._save(record)
+
     def gave_coalesced(self, record: Record) -> None:
         """Count an answer shared with a fetch under way."""
         with self._lock:

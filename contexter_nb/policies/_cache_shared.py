@@ -40,7 +40,7 @@ class SharedTiers:
         self._redis_generation: str | None = None
 
     async def look(
-        self, keys: Sequence[str], now: float, wall: float
+        self, keys: Sequence[str], now: float, wall: float, *, counted: bool = True
     ) -> tuple[Sought, Sought]:
         """Return the fresh records, and for the other keys the stale ones."""
         fresh: Sought = {}
@@ -52,7 +52,14 @@ class SharedTiers:
                 continue
             records = await tier.get_many(missing, wall, now)
             if records is not None:  # it was reached
-                self._judge(tier.tier, missing, records, wall, fresh, stale)
+                hits, expired = self._judge(
+                    tier.tier, missing, records, wall, fresh, stale
+                )
+                if counted:
+                    tally = self.tallies[tier.tier]
+                    tally.answered("hits", *hits)
+                    tally.add("misses", len(missing) - len(hits))
+                    tally.add("expired", expired)
         if self._disk:
             found = {key: each[0] for key, each in fresh.items() if each[1] == "redis"}
             if found:
@@ -67,8 +74,8 @@ class SharedTiers:
         wall: float,
         fresh: Sought,
         stale: Sought,
-    ) -> None:
-        tally = self.tallies[tier]
+    ) -> tuple[list[Record], int]:
+        """Sort records into fresh and stale; return the fresh and how many expired."""
         hits: list[Record] = []
         expired = 0
         for key in keys:
@@ -83,14 +90,15 @@ class SharedTiers:
             expired += 1
             if remaining > -self._stale_seconds:
                 stale[key] = newer((record, tier), stale.get(key))
-        tally.answered("hits", *hits)
-        tally.add("misses", len(keys) - len(hits))
-        tally.add("expired", expired)
+        return hits, expired
 
-    def gave_stale(self, tier: Tier, record: Record) -> None:
-        """Count that a miss was answered past its time after all."""
-        self.tallies[tier].add("misses", -1)
-        self.tallies[tier].answered("stale", record)
+    def gave_after_all(
+        self, tier: Tier, record: Record, *, stale: bool, missed: bool
+    ) -> None:
+        """Count an answer, in place of the miss before where there was one."""
+        if missed:
+            self.tallies[tier].add("misses", -1)
+        self.tallies[tier].answered("stale" if stale else "hits", record)
 
     async def put(
         self,

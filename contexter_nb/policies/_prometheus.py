@@ -174,8 +174,9 @@ def exposition(
 
 
 _SUMMED = {
-    "attempts": "Requests sent, or refused before they were sent.",
-    "retries": "Attempts after a call's first.",
+    "attempts": "Requests sent.",
+    "refused": "Requests refused before they were sent, by an open breaker, say.",
+    "retries": "Requests sent after a call's first.",
     "limited": "Calls that met a rate limit.",
     "limiter_wait_seconds": "Waited for rate limits.",
     "bulkhead_wait_seconds": "Waited for a free connection.",
