@@ -425,13 +425,14 @@ class APIClient:
 
     def _written(self, request: APIRequest) -> WireRequest:
         fields: dict[str, str] = {}
-        if request.json_data is not MISSING:
-            fields["Content-Type"] = "application/json"
+        kind, body = request.encoded()
+        if kind is not None:
+            fields["Content-Type"] = kind
         if request.idempotency_key is not None:
             fields["Idempotency-Key"] = request.idempotency_key
         headers = self._headers.with_fields({**fields, **(request.headers or {})})
         url = self._base.below(request.endpoint, request.params)
-        return WireRequest(str(request.method), url, headers, request.body())
+        return WireRequest(str(request.method), url, headers, body)
 
     async def _told(self, call: Call, ask: Callable[[], Any]) -> Any:
         """Ask, tell the monitor how it ended, and complete what is raised."""
