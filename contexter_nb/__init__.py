@@ -13,6 +13,7 @@ is light: pandas, the engine, the model and ipywidgets load on first use.
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
         connect,
         load_ipython_extension,
     )
+
+# Alerts and warnings are shown by who asks (`Session.alerts`, or a handler of one's
+# own), and not printed under a cell by Python's last resort.
+logging.getLogger("contexter_nb").addHandler(logging.NullHandler())
 
 _ROOM_OF = {
     "AsyncSession": "notebook",

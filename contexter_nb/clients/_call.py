@@ -32,6 +32,8 @@ class Call:
         The last whole answer, whatever its status.
     data : object
         The decoded body of that answer.
+    validates : bool
+        Whether an answer 304, that what is cached is still good, is one.
     ended : bool
         Whether the caller has been told; a fetch may outlive the caller who began it.
     """
@@ -45,6 +47,7 @@ class Call:
     deadline: float
     repeatable: bool
     decodes: bool = True
+    validates: bool = False
     attempts: list[Attempt] = field(default_factory=list)
     tier: Tier | None = None
     cache_asked: bool = False

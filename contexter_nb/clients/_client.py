@@ -64,6 +64,7 @@ from contexter_nb.policies import (
     Bulkhead,
     Entry,
     Fetched,
+    Found,
     RetryBudget,
     RetryPolicy,
     TokenBucketRateLimiter,
@@ -429,13 +430,14 @@ class APIClient:
 
     def _written(self, request: APIRequest) -> WireRequest:
         fields: dict[str, str] = {}
-        if request.json_data is not MISSING:
-            fields["Content-Type"] = "application/json"
+        kind, body = request.encoded()
+        if kind is not None:
+            fields["Content-Type"] = kind
         if request.idempotency_key is not None:
             fields["Idempotency-Key"] = request.idempotency_key
         headers = self._headers.with_fields({**fields, **(request.headers or {})})
         url = self._base.below(request.endpoint, request.params)
-        return WireRequest(str(request.method), url, headers, request.body())
+        return WireRequest(str(request.method), url, headers, body)
 
     async def _told(self, call: Call, ask: Callable[[], Any]) -> Any:
         """Ask, tell the monitor how it ended, and complete what is raised."""
@@ -510,7 +512,7 @@ class APIClient:
             except TimeoutError as exc:
                 if isinstance(exc, APIIntegrationError):
                     raise
-                found = await self._stale_or_late(call, cache, key)
+                found = await self._stale_or_late(call, cache, key, fetching)
             if is_stored(found.value) or fetching:
                 break
             await cache.delete(key)  # of another hand, or an older form
@@ -522,9 +524,11 @@ class APIClient:
             call.saved_seconds = found.seconds
         return await self._unpacked(call, found)
 
-    async def _stale_or_late(self, call: Call, cache: APICache, key: str) -> Fetched:
+    async def _stale_or_late(
+        self, call: Call, cache: APICache, key: str, fetching: bool
+    ) -> Fetched:
         """Return an answer past its time, since no fresh one came in time."""
-        old = await cache.get(key, allow_stale=True)
+        old = await cache.give_after_all(key, missed=fetching)
         if old is None:
             raise deadline_passed(self.service, call) from None
         return Fetched(
@@ -541,15 +545,24 @@ class APIClient:
         self, call: Call, cache: APICache, key: str, ttl: float
     ) -> Entry:
         """Fetch for the cache; what an outlived caller paid for is told, too."""
-        old = await self._validator(cache, key)
+        known = await self._validator(cache, key)
+        old = known[1] if known is not None else None
         if old is not None and "if-none-match" not in call.wire.headers:
             etag = old.headers["etag"]
             call.wire = call.wire.with_headers({"If-None-Match": etag})
+        call.validates = old is not None
+        unchanged = False
         try:
             answer = await self._pipeline.run(call)
+            if old is not None and answer.status_code == 304:
+                unchanged = True
+                call.data = None
+                fields = {**old.headers, **answer.headers}
+                answer = WireResponse(old.status_code, Headers(fields), old.content)
         except HTTPError as exc:
-            answer = self._kept_error(call, exc, old)
+            answer = self._kept_error(call, exc)
         finally:
+            call.validates = False
             if call.ended:
                 self._tell_the_rest(call)
         if "etag" in answer.headers:
@@ -557,39 +570,41 @@ class APIClient:
             while len(self._tagged) > TAGS_KEPT:
                 self._tagged.pop(next(iter(self._tagged)), None)
         network = sum(each.network_seconds for each in call.attempts)
+        cost = call.usage.tokens, call.usage.usd, network
+        if unchanged and known is not None:
+            # What a later hit saves is the first fetch, not the question whether that
+            # is still good.
+            cost = known[0].tokens, known[0].usd, known[0].seconds
+        tokens, usd, seconds = cost
         return Entry(
             value=pack(answer),
             ttl_seconds=ttl_seconds(ttl, answer),
             tags=call.request.cache_tags,
-            tokens=call.usage.tokens,
-            usd=call.usage.usd,
-            seconds=network,
+            tokens=tokens,
+            usd=usd,
+            seconds=seconds,
         )
 
-    async def _validator(self, cache: APICache, key: str) -> WireResponse | None:
+    async def _validator(
+        self, cache: APICache, key: str
+    ) -> tuple[Found, WireResponse] | None:
         """Return an answer past its time that the service can say is still good."""
         if key not in self._tagged:  # spares most fetches another look
             return None
-        found = await cache.get(key, allow_stale=True)
+        found = await cache.peek(key)
         if found is None or not found.stale:
             return None
         try:
             old = unpack(found.value)
         except ValueError:
             return None
-        return old if "etag" in old.headers else None
+        return (found, old) if "etag" in old.headers else None
 
-    def _kept_error(
-        self, call: Call, error: HTTPError, old: WireResponse | None
-    ) -> WireResponse:
+    def _kept_error(self, call: Call, error: HTTPError) -> WireResponse:
         """Return what an error status means for the cache, or raise it."""
         answer = call.answer
         if answer is None:
             raise error
-        if answer.status_code == 304 and old is not None:
-            call.data = None
-            fields = {**old.headers, **answer.headers}
-            return WireResponse(old.status_code, Headers(fields), old.content)
         if answer.status_code in NEGATIVE_STATUSES and isinstance(error, NotFoundError):
             return answer
         raise error

@@ -167,6 +167,7 @@ class Pipeline:
                     error_type=type(error).__name__ if error is not None else None,
                     request_bytes=len(call.wire.content) if waited.sent else 0,
                     response_bytes=len(answer.content) if answer else 0,
+                    sent=waited.tried,
                 )
             )
 
@@ -232,13 +233,19 @@ class Pipeline:
 
     async def _enter_bulkhead(self, call: Call, waited: _Waited) -> None:
         started = self.clock.now()
-        await self.bulkhead.acquire(call.remaining_seconds(started))
-        waited.bulkhead = self.clock.now() - started
+        try:
+            await self.bulkhead.acquire(call.remaining_seconds(started))
+        except PoolExhaustedError:
+            # It waited as long as the whole call may take, and no less.
+            raise deadline_passed(self.service, call) from None
+        finally:
+            waited.bulkhead = self.clock.now() - started
 
     async def _sent(
         self, call: Call, grant: Grant | None, waited: _Waited
     ) -> WireResponse:
         started = self.clock.now()
+        waited.tried = True
         try:
             answer = await self._exchanged(call, started, waited)
         finally:
@@ -318,6 +325,8 @@ class Pipeline:
         self, call: Call, answer: WireResponse, grant: Grant | None
     ) -> None:
         """Raise what is wrong with an answer; decode it and settle what it cost."""
+        if call.validates and answer.status_code == 304:
+            return
         if not self.knowledge.is_answer(answer):
             error = error_from_response(
                 answer,
@@ -419,9 +428,10 @@ def _moved(
 
 @dataclass(slots=True)
 class _Waited:
-    """Where the time of an attempt went, in seconds."""
+    """Where the time of an attempt went, in seconds, and how far it came."""
 
     limiter: float = 0.0
     bulkhead: float = 0.0
     network: float = 0.0
+    tried: bool = False
     sent: bool = False

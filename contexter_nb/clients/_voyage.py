@@ -635,8 +635,7 @@ class VoyageAIClient:
         if monitor is None:
             return
         name = call.plan.model.name
-        for tier, hits in call.hits.items():
-            tokens = sum(each.tokens for each in hits)
+        for tier, saved in call.saved.items():
             monitor.record(
                 CallRecord(
                     service=SERVICE,
@@ -651,8 +650,8 @@ class VoyageAIClient:
                         cache_asked=True,
                         total_seconds=0.0 if call.found.requests else seconds,
                     ),
-                    saved=Usage(tokens, sum(each.usd for each in hits), name),
-                    saved_seconds=sum(each.seconds for each in hits),
+                    saved=Usage(saved.tokens, saved.usd, name),
+                    saved_seconds=saved.seconds,
                 )
             )
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TypeVar
+
+import msgspec
 
 from contexter_nb.clients._voyage_errors import has_too_many_tokens, is_fatal, named
 from contexter_nb.clients._voyage_packing import BatchPacker
@@ -17,8 +18,7 @@ from contexter_nb.policies import run_split
 Answer = TypeVar("Answer")
 
 
-@dataclass(slots=True)
-class Item:
+class Item(msgspec.Struct, eq=False, gc=False):
     """One text, or one document, however often it was given.
 
     Attributes
@@ -34,7 +34,7 @@ class Item:
     """
 
     payload: Payload
-    positions: list[int] = field(default_factory=list)
+    positions: list[int] = msgspec.field(default_factory=list)
     tokens: int = 0
     key: str = ""
 

@@ -103,11 +103,11 @@ class Collection:
 
     def _put_rows(self, items: Sequence[Item], cells: Sequence[bytes]) -> None:
         matrix = self._matrix if self._matrix is not None else self.matrix()
-        rows = matrix_of(cells, self.plan.dtype, matrix.shape[1])
-        matrix[[item.positions[0] for item in items]] = rows
-        for row, item in enumerate(items):
-            if len(item.positions) > 1:
-                matrix[item.positions] = rows[row]
+        raw = matrix.view("u1").reshape(-1).data
+        size = matrix.strides[0]
+        for item, cell in zip(items, cells, strict=True):
+            for position in item.positions:
+                raw[position * size : (position + 1) * size] = cell
 
     def _put_documents(self, items: Sequence[Item], cells: Sequence[bytes]) -> None:
         width = self._width()

@@ -11,6 +11,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from dataclasses import dataclass
 from math import ceil, inf
 from typing import Any
 
@@ -49,6 +50,23 @@ SLICE_CHARS = 2_000_000
 Ask = Callable[[APIRequest], Awaitable[APIResponse]]
 Kept = Mapping[str, Found]
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What the answers of a tier of the cache had cost."""
+
+    tokens: int = 0
+    usd: float = 0.0
+    seconds: float = 0.0
+
+    def plus(self, hits: Sequence[Found]) -> Saved:
+        """Return the sum with more answers."""
+        return Saved(
+            self.tokens + sum(hit.tokens for hit in hits),
+            self.usd + sum(hit.usd for hit in hits),
+            self.seconds + sum(hit.seconds for hit in hits),
+        )
 
 
 class EmbeddingCall:
@@ -105,7 +123,7 @@ class EmbeddingCall:
         self.plan = plan
         self.items = items
         self.found = collection
-        self.hits: dict[Tier, list[Found]] = {}
+        self.saved: dict[Tier, Saved] = {}
         self._ask = ask
         self._cache = cache
         self._count = count_tokens
@@ -170,9 +188,10 @@ class EmbeddingCall:
     async def _look_up(self, items: Sequence[Item]) -> tuple[Sequence[Item], Kept]:
         if self._cache is None:
             return items, {}
-        for item in items:
-            item.key = self.plan.key(item.payload)
-        return items, await self._cache.get_many([item.key for item in items])
+        keys = self.plan.keys([item.payload for item in items])
+        for item, key in zip(items, keys, strict=True):
+            item.key = key
+        return items, await self._cache.get_many(keys)
 
     async def _countable(self, items: Sequence[Item]) -> list[Item]:
         """Count tokens; leave out, or refuse, what could never be sent."""
@@ -224,24 +243,28 @@ class EmbeddingCall:
 
     def _take(self, items: Sequence[Item], kept: Kept) -> list[Item]:
         """Take from the cache what is there, and return the rest."""
-        missing, hits = [], []
+        missing: list[Item] = []
+        there: list[Item] = []
+        hits: list[Found] = []
+        size = self.plan.vector_bytes
         for item in items:
             hit = kept.get(item.key)
-            if hit is None or not self.plan.fits(hit.value, item.payload):
+            if hit is None or not _fits(hit.value, item, size):
                 missing.append(item)
             else:
-                hits.append((item, hit))
+                there.append(item)
+                hits.append(hit)
         if hits:
-            self._put(hits)
+            self._put(there, hits)
         return missing
 
-    def _put(self, hits: Sequence[tuple[Item, Found]]) -> None:
-        for _, hit in hits:
-            self.hits.setdefault(hit.tier, []).append(hit)
-        items = [item for item, _ in hits]
-        cells = [hit.value for _, hit in hits]
+    def _put(self, items: Sequence[Item], hits: Sequence[Found]) -> None:
+        for tier in {hit.tier for hit in hits}:
+            own = [hit for hit in hits if hit.tier == tier]
+            self.saved[tier] = self.saved.get(tier, Saved()).plus(own)
+        cells = [hit.value for hit in hits]
         dimension = self.found.dimension or self._dimension_of(cells[0], items[0])
-        counts = [hit.tokens for _, hit in hits]
+        counts = [hit.tokens for hit in hits]
         self.found.put(items, cells, counts, dimension, cached=True)
         self._tell()
 
@@ -346,6 +369,13 @@ class EmbeddingCall:
         )
         noun = self.plan.noun.lower()
         error.add_note(f"{found.done:,} of {found.total:,} {noun}s {where}.")
+
+
+def _fits(value: bytes, item: Item, vector_bytes: int | None) -> bool:
+    """Tell whether cached bytes have the length that an item's vectors have."""
+    if vector_bytes is None:
+        return len(value) > 0
+    return len(value) == item.vectors * vector_bytes
 
 
 def _text(payload: Payload) -> str:

@@ -16,7 +16,7 @@ from contexter_nb.clients._voyage_decode import (
 )
 from contexter_nb.clients._voyage_models import DTYPES, Dtype, VoyageModel
 from contexter_nb.core import InvalidArgumentError
-from contexter_nb.policies import cache_key
+from contexter_nb.policies import cache_keys
 
 InputType = Literal["query", "document"]
 INPUT_TYPES: tuple[InputType, ...] = ("query", "document")
@@ -132,15 +132,23 @@ class EmbeddingPlan:
         ----------
         payload : str or tuple of str
         """
+        return self.keys([payload])[0]
+
+    def keys(self, payloads: Sequence[Payload]) -> list[str]:
+        """Return the names of many, made together.
+
+        Parameters
+        ----------
+        payloads : sequence of str or tuple of str
+        """
         params = {
             "model": self.model.name,
             "dimension": self.dimension,
             "dtype": self.dtype,
             "input_type": self.input_type,
             "truncation": self.truncation,
-            "text": payload,
         }
-        return cache_key("voyage", self.operation, params)
+        return cache_keys("voyage", self.operation, params, "text", payloads)
 
     @property
     def operation(self) -> str:
@@ -176,18 +184,12 @@ class EmbeddingPlan:
             dtype=self.dtype,
         )
 
-    def fits(self, value: bytes, payload: Payload) -> bool:
-        """Tell whether cached bytes have the length that a payload's vectors have.
-
-        Parameters
-        ----------
-        value : bytes
-        payload : str or tuple of str
-        """
+    @property
+    def vector_bytes(self) -> int | None:
+        """The length of one vector; None where the dimension is not known."""
         if self.dimension is None:
-            return len(value) > 0
-        vectors = len(payload) if self.is_nested else 1
-        return len(value) == vectors * row_bytes(self.dimension, self.dtype)
+            return None
+        return row_bytes(self.dimension, self.dtype)
 
 
 def text_problem(text: object) -> str | None:

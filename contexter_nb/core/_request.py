@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from contexter_nb.core._errors import InvalidArgumentError
+from contexter_nb.core._form import encode_form
 from contexter_nb.core._headers import Headers
 from contexter_nb.core._secret import without_frames
 from contexter_nb.core._trace import Trace
@@ -64,6 +65,11 @@ class APIRequest:
         The body as JSON; ``{}``, ``[]`` and None are bodies, `MISSING` is none.
     content : bytes, optional
         The body as bytes, in place of `json_data`.
+    data : mapping, optional
+        The body as a form: text, numbers and lists of them by name.
+    files : mapping, optional
+        Files of a form, by field: bytes, ``(file name, bytes)`` or ``(file name,
+        bytes, content type)``, or a list of these; `data` has the other fields.
     operation : str
         A short name for metrics, ``embeddings`` say; the endpoint where empty.
     idempotent : bool, optional
@@ -97,6 +103,8 @@ class APIRequest:
     headers: Mapping[str, str] | None = None
     json_data: Any = field(default=MISSING, repr=False)
     content: bytes | None = field(default=None, repr=False)
+    data: Mapping[str, Any] | None = field(default=None, repr=False)
+    files: Mapping[str, Any] | None = field(default=None, repr=False)
     operation: str = ""
     idempotent: bool | None = None
     idempotency_key: str | None = None
@@ -114,10 +122,17 @@ class APIRequest:
         set_ = object.__setattr__
         set_(self, "method", APIMethod(self.method.upper()))
         set_(self, "cache_tags", tuple(self.cache_tags))
-        for name in ("params", "cost"):
+        for name in ("params", "cost", "data"):
             value = getattr(self, name)
             if value is not None:
                 set_(self, name, MappingProxyType(_own(value)))
+        if self.files is not None:
+            # A tuple is one file, so that a list stays one.
+            own = {
+                name: list(value) if isinstance(value, list) else value
+                for name, value in self.files.items()
+            }
+            set_(self, "files", MappingProxyType(own))
         if self.headers is not None:
             set_(self, "headers", Headers(self.headers))
 
@@ -133,9 +148,21 @@ class APIRequest:
                 f"endpoint is {self.endpoint[:100]!r}; give the path below the "
                 "client's base URL, not a whole URL."
             )
-        if self.json_data is not MISSING and self.content is not None:
-            raise InvalidArgumentError("Give json_data or content, not both.")
+        bodies = (
+            self.json_data is not MISSING,
+            self.content is not None,
+            self.data is not None or self.files is not None,
+        )
+        if sum(bodies) > 1:
+            raise InvalidArgumentError(
+                "Give json_data or content, not both, or data and files alone."
+            )
         self._check_kinds()
+        if self.files is not None and "content-type" in Headers(self.headers or {}):
+            raise InvalidArgumentError(
+                "headers has a Content-Type, and a form with files has its own; leave "
+                "it out."
+            )
         for name in ("deadline_seconds", "cache_ttl_seconds"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int | float) and value > 0):
@@ -156,6 +183,8 @@ class APIRequest:
             "params": (Mapping | None, "a mapping"),
             "headers": (Mapping | None, "a mapping"),
             "content": (bytes | None, "bytes"),
+            "data": (Mapping | None, "a mapping"),
+            "files": (Mapping | None, "a mapping"),
             "timeouts": (Timeouts | None, "Timeouts"),
             "cost": (Mapping, "a mapping"),
         }
@@ -208,12 +237,27 @@ class APIRequest:
         Raises
         ------
         InvalidArgumentError
-            `json_data` holds what JSON cannot express.
+            `json_data` holds what JSON cannot express, or a form what no form can.
+        """
+        return self.encoded()[1]
+
+    def encoded(self) -> tuple[str | None, bytes]:
+        """Return the body with its content type, None where the body says none.
+
+        Raises
+        ------
+        InvalidArgumentError
+            As of `body`.
         """
         if self.content is not None:
-            return self.content
+            return None, self.content
+        if self.data is not None or self.files is not None:
+            return encode_form(self.data, self.files)
         if self.json_data is MISSING:
-            return b""
+            return None, b""
+        return "application/json", self._json()
+
+    def _json(self) -> bytes:
         try:
             text = json.dumps(
                 self.json_data,

@@ -30,6 +30,9 @@ class Attempt:
         Waited after it, before the next.
     request_bytes, response_bytes : int
         Length of the bodies, bytes.
+    sent : bool
+        Whether it was tried on the network; not where a breaker, a limit or a full
+        pool refused it, or it was cancelled while it waited.
     """
 
     number: int
@@ -42,6 +45,7 @@ class Attempt:
     backoff_seconds: float = 0.0
     request_bytes: int = 0
     response_bytes: int = 0
+    sent: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +79,19 @@ class Trace:
     total_seconds: float = 0.0
 
     @property
+    def sent(self) -> int:
+        """How many attempts were sent."""
+        return sum([each.sent for each in self.attempts])
+
+    @property
+    def refused(self) -> int:
+        """How many were refused, or given up, before they were sent."""
+        return len(self.attempts) - self.sent
+
+    @property
     def retries(self) -> int:
-        """How many attempts followed the first."""
-        return max(0, len(self.attempts) - 1)
+        """How many attempts were sent after the first."""
+        return max(0, self.sent - 1)
 
     @property
     def limiter_wait_seconds(self) -> float:

@@ -437,7 +437,10 @@ _ALL = (
             Column("status_code", COUNT_OR_NONE, "missing where no whole answer came"),
             Column("category", STRING, "what kind of error; missing where none"),
             _ERROR,
-            Column("attempts", INTEGER, "requests tried; 0 where the cache answered"),
+            Column("attempts", INTEGER, "requests sent; 0 where the cache answered"),
+            Column(
+                "refused", INTEGER, "unsent: an open breaker, a limit, no connection"
+            ),
             Column("total_ms", NUMBER, "from the call to its answer, waits included"),
             Column("network_ms", NUMBER, "spent on the network, all attempts, ms"),
             Column("limiter_wait_ms", NUMBER, "waited for rate limits, ms"),
@@ -466,7 +469,8 @@ _ALL = (
             Column("cancelled", INTEGER, "of these, cancelled"),
             Column("error_rate", NUMBER, "errors per call not cancelled; 0 to 1"),
             Column("errors_by_category", OBJECT, "dict of category to count"),
-            Column("attempts", INTEGER, "requests tried"),
+            Column("attempts", INTEGER, "requests sent"),
+            Column("refused", INTEGER, "refused unsent: by an open breaker, say"),
             Column("retries", INTEGER, "of these, repeated"),
             Column("cache_hits", INTEGER, "calls that the cache answered"),
             Column("coalesced", INTEGER, "calls that took another call's answer"),

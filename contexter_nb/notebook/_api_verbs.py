@@ -127,6 +127,9 @@ class APIVerbs:
     async def alerts(self) -> pd.DataFrame:
         """Show what deserves attention, and what did.
 
+        Nothing is printed when one is raised; it goes to the log ``contexter_nb``, too,
+        for whoever gives that a handler (``logging.basicConfig()``).
+
         Returns
         -------
         pandas.DataFrame

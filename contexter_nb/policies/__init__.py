@@ -21,7 +21,7 @@ from contexter_nb.policies._bucket import Rate
 from contexter_nb.policies._bulkhead import Bulkhead
 from contexter_nb.policies._cache import APICache
 from contexter_nb.policies._cache_entry import Entry, Fetched, Found
-from contexter_nb.policies._cache_key import cache_key
+from contexter_nb.policies._cache_key import cache_key, cache_keys
 from contexter_nb.policies._cache_stats import CachedEntry, TierStats
 from contexter_nb.policies._category import category_of
 from contexter_nb.policies._classify import ErrorClassifier
@@ -75,6 +75,7 @@ __all__ = [
     "BreakerStatus",
     "Bulkhead",
     "cache_key",
+    "cache_keys",
     "CachedEntry",
     "category_of",
     "CircuitBreaker",

@@ -129,7 +129,8 @@ class Alert:
         As of its `AlertRule`.
     severity : ErrorSeverity
     message : str
-        One sentence, as of when it was raised.
+        One sentence, as of when it was raised; of a breaker's alert that is closed, how
+        long it was open.
     value : float
         At the latest look.
     threshold : float
@@ -239,7 +240,16 @@ class AlertBook:
         # By the monotonic clock: the wall clock may have been set back meanwhile.
         closed_at = entry.alert.opened_at + _span(ended - entry.opened)
         value = seen[0] if seen else entry.alert.value
-        self._closed.append(replace(entry.alert, value=value, closed_at=closed_at))
+        message = entry.alert.message
+        if rule.kind == "breaker_open":
+            seconds = max(0.0, ended - entry.opened)
+            message = (
+                f"{service}: a circuit breaker was open for {seconds:.0f} s; calls "
+                "were refused."
+            )
+        self._closed.append(
+            replace(entry.alert, message=message, value=value, closed_at=closed_at)
+        )
         del self._open[service, rule.kind]
 
     def open_alerts(self) -> tuple[Alert, ...]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, overload
+from typing import Any, Self, overload
 
 from contexter_nb.core import (
     Clock,
@@ -161,6 +161,71 @@ class APICache:
             return None
         return self._stale(key, now, stale)
 
+    async def peek(self, key: str) -> Found | None:
+        """Return what is kept under a key, fresh or not, and count no lookup.
+
+        Parameters
+        ----------
+        key : str
+
+        Returns
+        -------
+        Found or None
+        """
+        found = await self._look_again(key)
+        return None if found is None else found[0]
+
+    async def give_after_all(self, key: str, *, missed: bool) -> Found | None:
+        """Return what is kept, fresh or not, for a call whose fetch failed.
+
+        It is counted in place of the miss that began the call, so that a call is one
+        lookup.
+
+        Parameters
+        ----------
+        key : str
+        missed : bool
+            Whether the call looked into disk and Redis itself, and did not wait for the
+            fetch of another.
+
+        Returns
+        -------
+        Found or None
+        """
+        again = await self._look_again(key)
+        if again is None:
+            return None
+        found, record = again
+        if found.tier == "memory" and found.stale:
+            self._memory.gave_stale(record)
+        elif found.tier == "memory":
+            self._memory.gave_fresh(record)
+        else:
+            self._shared.gave_after_all(
+                found.tier, record, stale=found.stale, missed=missed
+            )
+        return found
+
+    async def _look_again(self, key: str) -> tuple[Found, Record] | None:
+        if self._closed:
+            return None
+        now, wall = self._clock.now(), self._wall()
+        held = self._memory.peek(key)
+        best: tuple[Record, Tier] | None = None
+        if held is not None and now < held.deadline + self._stale_seconds:
+            best = held.record, "memory"
+            if now < held.deadline:
+                return _found(held.record, "memory", wall), held.record
+        if self._shared.tallies:
+            fresh, stale = await self._shared.look([key], now, wall, counted=False)
+            if key in fresh:
+                return _found(*fresh[key], wall), fresh[key][0]
+            if key in stale:
+                best = newer(stale[key], best)
+        if best is None:
+            return None
+        return _found(*best, wall, stale=True), best[0]
+
     async def get_many(self, keys: Iterable[str]) -> dict[str, Found]:
         """Return what is kept under many keys, with one question to each tier.
 
@@ -180,14 +245,10 @@ class APICache:
         if self._shared.tallies:
             await self._notice(now)
         wall = self._wall()
-        found: dict[str, Found] = {}
-        missing = []
-        for key in dict.fromkeys(keys):
-            held = self._memory.get(key, now)
-            if held is None:
-                missing.append(key)
-            else:
-                found[key] = _found(held.record, "memory", wall)
+        wanted = dict.fromkeys(keys)
+        held = self._memory.get_many(wanted, now)
+        found = {key: _found(each.record, "memory", wall) for key, each in held.items()}
+        missing = [key for key in wanted if key not in found]
         fresh, _ = await self._look_below(missing, now)
         found.update({key: _found(*each, wall) for key, each in fresh.items()})
         return found
@@ -292,14 +353,19 @@ class APICache:
         held = self._memory.get(key, now)
         if held is not None:
             return _fetched(held.record, "memory")
+        led = False
+
+        def fly() -> Coroutine[Any, Any, _Landed | None]:
+            nonlocal led
+            led = True
+            return self._fly(key, fetch)
+
         try:
-            landed, followed = await self._flights.join(
-                key, lambda: self._fly(key, fetch)
-            )
+            landed, followed = await self._flights.join(key, fly)
         except stale_on as error:
             kept = None
             if isinstance(error, Exception):
-                kept = await self.get(key, allow_stale=True)
+                kept = await self.give_after_all(key, missed=led)
             if kept is None:
                 raise
             return Fetched(
@@ -501,8 +567,8 @@ class APICache:
         epoch, wall = self._epoch, self._wall()
         fresh, stale = await self._shared.look(keys, now, wall)
         if epoch == self._epoch:
-            for key, (record, _) in fresh.items():
-                self._memory.put(key, record, now, wall)
+            promoted = ((key, record) for key, (record, _) in fresh.items())
+            self._memory.put_many(promoted, now, wall)
         return fresh, stale
 
     def _stale(self, key: str, now: float, below: Sought) -> Found | None:
@@ -516,7 +582,7 @@ class APICache:
         if tier == "memory":
             self._memory.gave_stale(record)
         else:
-            self._shared.gave_stale(tier, record)
+            self._shared.gave_after_all(tier, record, stale=True, missed=True)
         return _found(record, tier, self._wall(), stale=True)
 
     async def _store(
@@ -526,8 +592,7 @@ class APICache:
         redis_generation: str | None = None,
     ) -> None:
         now, wall = self._clock.now(), self._wall()
-        for key, record in records.items():
-            self._memory.put(key, record, now, wall)
+        self._memory.put_many(records.items(), now, wall)
         await self._shared.put(records, wall, now, disk_generation, redis_generation)
 
     async def _notice(self, now: float) -> None:

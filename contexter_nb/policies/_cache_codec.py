@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import struct
 import zlib
@@ -15,7 +16,8 @@ RAW = 0
 _MAGIC = b"cxc"
 _FRONT = struct.Struct("<3sBBI")  # magic, format, codec, crc32 of key and all the rest
 _HEADER = struct.Struct("<ddddqI")
-_START = _FRONT.size + _HEADER.size
+_WHOLE = struct.Struct(_FRONT.format + _HEADER.format[1:])
+_START = _WHOLE.size
 
 
 def encode(key: str, record: Record) -> bytes:
@@ -41,12 +43,11 @@ def decode(key: str, blob: object) -> Record | None:
     """
     if not isinstance(blob, bytes) or len(blob) < _START:
         return None
-    magic, form, codec, checksum = _FRONT.unpack_from(blob)
+    magic, form, codec, checksum, created, expires, usd, seconds, tokens, length = (
+        _WHOLE.unpack_from(blob)
+    )
     if (magic, form, codec) != (_MAGIC, FORMAT, RAW):
         return None
-    created, expires, usd, seconds, tokens, length = _HEADER.unpack_from(
-        blob, _FRONT.size
-    )
     tags = blob[_START : _START + length]
     if len(tags) != length:
         return None
@@ -59,10 +60,16 @@ def decode(key: str, blob: object) -> Record | None:
         return None
     value = blob[_START + length :]
     try:
-        names = tuple(msgspec.msgpack.decode(tags, type=list[str])) if tags else ()
+        names = _tags(tags) if tags else ()
     except msgspec.DecodeError:
         return None
     return Record(value, created, expires, names, tokens, usd, seconds)
+
+
+@functools.lru_cache(maxsize=256)
+def _tags(packed: bytes) -> tuple[str, ...]:
+    # Thousands of entries have the same ones, and share them in memory, too.
+    return tuple(msgspec.msgpack.decode(packed, type=list[str]))
 
 
 def _checksum(key: str, rest: bytes | memoryview) -> int:

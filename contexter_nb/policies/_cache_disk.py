@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 LOCKED_PAUSE_SECONDS = 5.0
 PURGE_EVERY_SECONDS = 600.0
-_TOUCH_KEYS = 5_000
+_TOUCH_KEYS = 20_000
 _BEHIND_BYTES = 16 * 1024 * 1024
 _FAILURES = (sqlite3.Error, OSError, Timeout, UnicodeError)
 
@@ -68,7 +68,7 @@ class DiskTier:
         self._locked = False
         self._pause_until = 0.0
         # The thread's own:
-        self._hits: dict[str, int] = {}
+        self._hits: dict[int, int] = {}  # by row
 
     async def get_many(
         self, keys: Sequence[str], wall: float, now: float
@@ -88,12 +88,13 @@ class DiskTier:
     def _read(
         self, database: sqlite3.Connection, keys: Sequence[str], wall: float
     ) -> dict[str, Record]:
-        found, damaged = rows.read(database, keys)
+        found, numbers, damaged = rows.read(database, keys)
         if damaged:
             self.tally.add("errors", damaged)
         for key, record in found.items():
             if record.remaining_seconds(wall) > 0:
-                self._hits[key] = self._hits.get(key, 0) + 1
+                number = numbers[key]
+                self._hits[number] = self._hits.get(number, 0) + 1
         if len(self._hits) >= _TOUCH_KEYS:
             self._touch(database, wall)
         return found

@@ -17,17 +17,15 @@ T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
 APPLICATION_ID = 0x63786361  # "cxca"
-FORMAT = 1
+FORMAT = 2
 _WAL_TRIES = 20
 _WAL_BYTES = 16 * 1024 * 1024
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _SCHEMA = """
 CREATE TABLE entries (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL,
-    expires_at REAL NOT NULL, used_at REAL NOT NULL, hits INTEGER NOT NULL DEFAULT 0,
-    value BLOB NOT NULL
+    expires_at REAL NOT NULL, value BLOB NOT NULL
 );
-CREATE INDEX entries_used ON entries (used_at);
 CREATE INDEX entries_expires ON entries (expires_at);
 CREATE TABLE tags (tag TEXT, key TEXT, PRIMARY KEY (tag, key)) WITHOUT ROWID;
 CREATE INDEX tags_key ON tags (key);
@@ -42,10 +40,26 @@ END;
 CREATE TRIGGER replaced AFTER UPDATE OF bytes ON entries BEGIN
     UPDATE total SET bytes = bytes + new.bytes - old.bytes;
 END;
+"""
+# Apart from the values, so that counting a hit does not write these again.
+_USES = """
+CREATE TABLE uses (id INTEGER PRIMARY KEY, used_at REAL NOT NULL,
+    hits INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX uses_used ON uses (used_at);
 CREATE TRIGGER dropped AFTER DELETE ON entries BEGIN
     UPDATE total SET entries = entries - 1, bytes = bytes - old.bytes;
     DELETE FROM tags WHERE key = old.key;
+    DELETE FROM uses WHERE id = old.id;
 END;
+"""
+_FROM_FORMAT_1 = """
+DROP TRIGGER dropped;
+DROP INDEX entries_used;
+"""
+_WITHOUT_USES = """
+INSERT INTO uses SELECT id, used_at, hits FROM entries;
+ALTER TABLE entries DROP COLUMN used_at;
+ALTER TABLE entries DROP COLUMN hits;
 """
 _log = logging.getLogger(__name__)
 
@@ -127,6 +141,9 @@ class CacheFile:
         if _pragma(database, "application_id") != APPLICATION_ID:
             with self._lock():
                 self._create(database)
+        if _pragma(database, "user_version") == 1:
+            with self._lock():
+                _upgrade(database)
         if _pragma(database, "user_version") != FORMAT:
             raise _ForeignFile("it is of another format")
         _switch_to_wal(database)
@@ -141,7 +158,7 @@ class CacheFile:
         database.execute("PRAGMA page_size=16384")
         database.execute("PRAGMA auto_vacuum=INCREMENTAL")
         with immediate(database):
-            for statement in _statements(_SCHEMA):
+            for statement in _statements(_SCHEMA + _USES):
                 database.execute(statement)
             database.execute(f"PRAGMA user_version={FORMAT}")
             database.execute(f"PRAGMA application_id={APPLICATION_ID}")
@@ -190,6 +207,15 @@ def immediate(database: sqlite3.Connection) -> Iterator[None]:
         if database.in_transaction:  # a full disk has ended it already
             database.execute("ROLLBACK")
         raise
+
+
+def _upgrade(database: sqlite3.Connection) -> None:
+    with immediate(database):
+        if _pragma(database, "user_version") != 1:
+            return  # another process was faster
+        for statement in _statements(_FROM_FORMAT_1 + _USES + _WITHOUT_USES):
+            database.execute(statement)
+        database.execute(f"PRAGMA user_version={FORMAT}")
 
 
 def _switch_to_wal(database: sqlite3.Connection) -> None:

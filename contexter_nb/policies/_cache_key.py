@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from contexter_nb.core import InvalidArgumentError
 
 KEY_SCHEMA = 1
+# Two of one length, so that only their own place tells two contents apart.
+_MARKS = ("the value goes here: 1", "the value goes here: 2")
 
 
 def _plain(value: object) -> object:
@@ -89,6 +91,65 @@ def cache_key(
     >>> key[:16]
     'context7/search/'
     """
+    content = _content(service, operation, params, account, version)
+    return f"{service}/{operation}/{_digest(content)}"
+
+
+def cache_keys(
+    service: str,
+    operation: str,
+    params: Mapping[str, object],
+    name: str,
+    values: Sequence[object],
+) -> list[str]:
+    """Return the keys that `cache_key` gives where only one parameter differs.
+
+    Parameters
+    ----------
+    service : str
+    operation : str
+    params : mapping of str to object
+        All others.
+    name : str
+        Of the parameter that differs.
+    values : sequence
+        What it is, in each of them.
+
+    Returns
+    -------
+    list of str
+        In the order of the values.
+
+    Raises
+    ------
+    InvalidArgumentError
+        As of `cache_key`.
+
+    Examples
+    --------
+    >>> keys = cache_keys("voyage", "embed", {"model": "m"}, "text", ["a", "b"])
+    >>> keys[1] == cache_key("voyage", "embed", {"model": "m", "text": "b"})
+    True
+    """
+    try:
+        (front, _, back), *others = (
+            _content(service, operation, {**params, name: mark}, "", "").partition(
+                _canonical.encode(mark)
+            )
+            for mark in _MARKS
+        )
+        if others == [(front, _canonical.encode(_MARKS[1]), back)]:
+            start = f"{service}/{operation}/"
+            encode = _canonical.encode
+            return [start + _digest(front + encode(each) + back) for each in values]
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        pass  # one that only the long way takes, or that it refuses in a sentence
+    return [cache_key(service, operation, {**params, name: each}) for each in values]
+
+
+def _content(
+    service: str, operation: str, params: object, account: str, version: str
+) -> bytes:
     if not service or "/" in service:
         raise InvalidArgumentError(
             f"The service {service!r} of a cache key is empty or holds a slash; give "
@@ -96,13 +157,14 @@ def cache_key(
         )
     parts = (KEY_SCHEMA, service, operation, account, version, params)
     try:
-        content = _encoded(parts)
+        return _encoded(parts)
     except (TypeError, ValueError, OverflowError, RecursionError) as exc:
         raise InvalidArgumentError(
             f"The parameters of {service} {operation} cannot be part of a cache key "
             f"({type(exc).__name__}: {str(exc)[:200]}); give text, numbers, bytes, "
             "dates, lists and mappings."
         ) from exc
-    return (
-        f"{service}/{operation}/{hashlib.blake2b(content, digest_size=32).hexdigest()}"
-    )
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=32).hexdigest()

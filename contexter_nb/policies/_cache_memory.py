@@ -51,24 +51,30 @@ class MemoryTier:
     def get(self, key: str, now: float) -> Held | None:
         """Return a fresh entry and count the lookup."""
         with self._lock:
-            held = self._held.get(key)
-            if held is None:
-                self._misses += 1
-                return None
-            if now < held.deadline:
-                self._held.move_to_end(key)
-                held.hits += 1
-                self._hits += 1
-                record = held.record
-                self._saved_seconds += record.seconds
-                self._saved_tokens += record.tokens
-                self._saved_usd += record.usd
-                return held
+            return self._get(key, now)
+
+    def get_many(self, keys: Iterable[str], now: float) -> dict[str, Held]:
+        """Return the fresh entries of many keys and count each lookup."""
+        with self._lock:
+            found = {key: self._get(key, now) for key in keys}
+        return {key: held for key, held in found.items() if held is not None}
+
+    def _get(self, key: str, now: float) -> Held | None:
+        held = self._held.get(key)
+        if held is None:
             self._misses += 1
-            self._expired += 1
-            if now >= held.deadline + self._stale_seconds:
-                self._drop(key)
             return None
+        if now < held.deadline:
+            self._held.move_to_end(key)
+            held.hits += 1
+            self._hits += 1
+            self._save(held.record)
+            return held
+        self._misses += 1
+        self._expired += 1
+        if now >= held.deadline + self._stale_seconds:
+            self._drop(key)
+        return None
 
     def peek(self, key: str) -> Held | None:
         """Return an entry, fresh or not, and count nothing."""
@@ -82,6 +88,13 @@ class MemoryTier:
             self._stale += 1
             self._save(record)
 
+    def gave_fresh(self, record: Record) -> None:
+        """Count that the miss before was a hit after all: another had just set it."""
+        with self._lock:
+            self._misses -= 1
+            self._hits += 1
+            self._save(record)
+
     def gave_coalesced(self, record: Record) -> None:
         """Count an answer shared with a fetch under way."""
         with self._lock:
@@ -90,21 +103,34 @@ class MemoryTier:
 
     def put(self, key: str, record: Record, now: float, wall: float) -> None:
         """Keep a record; what is larger than the whole budget is not kept."""
-        size = len(record.value) + len(key) + OVERHEAD_BYTES
-        size += sum(map(len, record.tags))
-        age = record.age_seconds(wall)
-        deadline = now + record.remaining_seconds(wall)
+        self.put_many(((key, record),), now, wall)
+
+    def put_many(
+        self, records: Iterable[tuple[str, Record]], now: float, wall: float
+    ) -> None:
+        """Keep records, as `put` does."""
+        if not self.max_bytes:
+            return
         with self._lock:
-            if key in self._held:
-                self._drop(key)
-            if size > self.max_bytes:
-                return
-            self._held[key] = Held(record, now - age, deadline, size)
-            self._bytes += size
-            self._sets += 1
-            while self._bytes > self.max_bytes:
-                self._drop(next(iter(self._held)))
-                self._evictions += 1
+            for key, record in records:
+                self._put(key, record, now, wall)
+
+    def _put(self, key: str, record: Record, now: float, wall: float) -> None:
+        if key in self._held:
+            self._drop(key)
+        size = len(record.value) + len(key) + OVERHEAD_BYTES
+        if record.tags:
+            size += sum(map(len, record.tags))
+        if size > self.max_bytes:
+            return
+        born = now - record.age_seconds(wall)
+        deadline = now + record.remaining_seconds(wall)
+        self._held[key] = Held(record, born, deadline, size)
+        self._bytes += size
+        self._sets += 1
+        while self._bytes > self.max_bytes:
+            self._drop(next(iter(self._held)))
+            self._evictions += 1
 
     def delete(self, key: str) -> bool:
         """Drop an entry; tell whether there was one."""
@@ -117,6 +143,11 @@ class MemoryTier:
     def clear(self, tag: str | None = None, prefix: str | None = None) -> set[str]:
         """Drop what has the tag and begins with the prefix; return the keys."""
         with self._lock:
+            if tag is None and not prefix:
+                gone = set(self._held)
+                self._held.clear()
+                self._bytes = 0
+                return gone
             gone = self._matching(tag, prefix)
             for key in gone:
                 self._drop(key)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakKeyDictionary
 
 from contexter_nb.core import InvalidArgumentError, Secret, Tier
 from contexter_nb.policies._cache_codec import decode, encode
 from contexter_nb.policies._cache_entry import Record
 from contexter_nb.policies._cache_rows import Claim
 from contexter_nb.policies._cache_stats import Tally
+from contexter_nb.policies._redis_clients import RedisClients
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -75,14 +74,12 @@ class RedisTier:
         self._namespace = namespace
         self._stale_seconds = stale_seconds
         self._new_id = new_id
-        self._lock = threading.Lock()
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Redis]
-        self._clients = WeakKeyDictionary()
+        self._clients = RedisClients(self._made)
         self._pause_until = 0.0
         self._generation: str | None = None
         self._checked_at = -CHECK_EVERY_SECONDS
         self._clear_owed = False
-        self._client()
+        self._made()  # raises where the URL is none
 
     async def get_many(
         self, keys: Sequence[str], wall: float, now: float
@@ -268,10 +265,7 @@ class RedisTier:
 
     async def close(self) -> None:
         """Close the connections of this loop; those of others end with their loops."""
-        with self._lock:
-            client = self._clients.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            await client.aclose()
+        await self._clients.close()
 
     def _name(self, generation: str, key: str, kind: str = "entry") -> str:
         return f"{self._namespace}:{generation}:{kind}:{key}"
@@ -327,7 +321,7 @@ class RedisTier:
             return None
         try:
             async with asyncio.timeout(CALL_SECONDS if bounded else None):
-                return await work(self._client())
+                return await work(await self._clients.of_loop())
         except self._failures as error:
             self.tally.add("errors")
             self._generation = None
@@ -335,27 +329,14 @@ class RedisTier:
                 self._pause_until = now + PAUSE_SECONDS
             return None
 
-    def _client(self) -> Redis:
-        # A connection belongs to the loop it was made on.
+    def _made(self) -> Redis:
         from redis.asyncio import Redis
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
+        retry = Retry(NoBackoff(), 1)
         try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            loop = None
-        with self._lock:
-            client = self._clients.get(loop) if loop else None
-            if client is None:
-                client = self._made(Redis, Retry(NoBackoff(), 1))
-                if loop:
-                    self._clients[loop] = client
-        return client
-
-    def _made(self, kind: type[Redis], retry: Any) -> Redis:
-        try:
-            return kind.from_url(
+            return Redis.from_url(
                 self._url.reveal(),
                 socket_timeout=REPLY_SECONDS,
                 socket_connect_timeout=REPLY_SECONDS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from contexter_nb.policies._cache_codec import decode, encode
@@ -18,10 +18,13 @@ _EVICT_ROWS = 256
 _EVICT_TO = 0.9
 _LAST = "\U0010ffff"
 _PUT = (
-    "INSERT INTO entries (key, bytes, expires_at, used_at, value) "
-    "VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET bytes = excluded.bytes, "
-    "expires_at = excluded.expires_at, used_at = excluded.used_at, "
-    "value = excluded.value"
+    "INSERT INTO entries (key, bytes, expires_at, value) "
+    "VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET bytes = excluded.bytes, "
+    "expires_at = excluded.expires_at, value = excluded.value"
+)
+_PUT_USE = (
+    "INSERT INTO uses (id, used_at) SELECT id, ? FROM entries WHERE key = ? "
+    "ON CONFLICT (id) DO UPDATE SET used_at = excluded.used_at"
 )
 
 
@@ -54,23 +57,34 @@ def total(database: sqlite3.Connection) -> Total:
 
 def read(
     database: sqlite3.Connection, keys: Sequence[str]
-) -> tuple[dict[str, Record], int]:
-    """Return the records of the keys, and how many damaged rows were dropped."""
+) -> tuple[dict[str, Record], dict[str, int], int]:
+    """Return the records of the keys, their rows, and how many damaged were dropped."""
     found: dict[str, Record] = {}
+    numbers: dict[str, int] = {}
     damaged: list[str] = []
-    for start in range(0, len(keys), LOOKUP_KEYS):
-        some = keys[start : start + LOOKUP_KEYS]
-        marks = ",".join("?" * len(some))
-        query = f"SELECT key, value FROM entries WHERE key IN ({marks})"
-        for key, blob in database.execute(query, some).fetchall():
+    for some, marks in _parts(keys):
+        # By row number, so that each page is read once.
+        query = (
+            "SELECT id, key, value FROM entries WHERE id IN "
+            f"(SELECT id FROM entries WHERE key IN ({marks}))"
+        )
+        for number, key, blob in database.execute(query, some):
             record = decode(key, blob)
             if record is None:
                 damaged.append(key)
             else:
                 found[key] = record
+                numbers[key] = number
     if damaged:
         remove(database, damaged)
-    return found, len(damaged)
+    return found, numbers, len(damaged)
+
+
+def _parts(keys: Sequence[str]) -> Iterator[tuple[Sequence[str], str]]:
+    """Yield keys in parts that a statement has places for, and these places."""
+    for start in range(0, len(keys), LOOKUP_KEYS):
+        some = keys[start : start + LOOKUP_KEYS]
+        yield some, ",".join("?" * len(some))
 
 
 def write(
@@ -88,7 +102,7 @@ def write(
     for key, (record, _) in records.items():
         blob = encode(key, record)
         size = len(blob) + len(key) + OVERHEAD_BYTES
-        rows.append((key, size, record.expires_at, wall, blob))
+        rows.append((key, size, record.expires_at, blob))
         marks += [(tag, key) for tag in set(record.tags)]
     with immediate(database):
         generation = total(database).generation
@@ -102,6 +116,7 @@ def write(
             "DELETE FROM tags WHERE key = ?", [row[:1] for row in rows]
         )
         database.executemany(_PUT, rows)
+        database.executemany(_PUT_USE, [(wall, row[0]) for row in rows])
         kept = {row[0] for row in rows}
         database.executemany(
             "INSERT OR IGNORE INTO tags (tag, key) VALUES (?, ?)",
@@ -118,7 +133,10 @@ def _evict(database: sqlite3.Connection, max_bytes: int) -> int:
     evicted = 0
     while held > max_bytes * _EVICT_TO:
         going = []
-        oldest = "SELECT id, bytes FROM entries ORDER BY used_at, id LIMIT ?"
+        oldest = (
+            "SELECT entries.id, bytes FROM uses CROSS JOIN entries USING (id) "
+            "ORDER BY used_at, uses.id LIMIT ?"
+        )
         for number, size in database.execute(oldest, (_EVICT_ROWS,)).fetchall():
             going.append((number,))
             held -= size
@@ -139,19 +157,23 @@ def purge(database: sqlite3.Connection, before: float, wall: float) -> int:
         return gone.rowcount
 
 
-def touch(database: sqlite3.Connection, hits: Mapping[str, int], wall: float) -> None:
-    """Add hits; when a row was used last is written at most once an hour."""
+def touch(database: sqlite3.Connection, hits: Mapping[int, int], wall: float) -> None:
+    """Add hits to rows; when one was used last is written at most once an hour.
+
+    A number whose row was dropped meanwhile is passed over; a new row that took it has
+    a hit too many.
+    """
+    old = wall - USED_EVERY_SECONDS
     with immediate(database):
         database.executemany(
-            "UPDATE entries SET hits = hits + ? WHERE key = ?",
-            [(count, key) for key, count in hits.items()],
+            "UPDATE uses SET hits = hits + ? WHERE id = ?",
+            [(count, number) for number, count in hits.items()],
         )
-        old = wall - USED_EVERY_SECONDS
         # A row from the future is one of a clock that was set back since.
         database.executemany(
-            "UPDATE entries SET used_at = ? WHERE key = ? "
+            "UPDATE uses SET used_at = ? WHERE id = ? "
             "AND (used_at <= ? OR used_at > ?)",
-            [(wall, key, old, wall) for key in hits],
+            [(wall, number, old, wall) for number in hits],
         )
 
 
@@ -270,7 +292,7 @@ def listing(
     """Return the entries with the most or the fewest hits."""
     way = "DESC" if order == "hot" else "ASC"
     query = (
-        "SELECT key, hits, bytes, value FROM entries "
+        "SELECT key, hits, bytes, value FROM uses JOIN entries USING (id) "
         f"ORDER BY hits {way}, used_at {way}, id {way} LIMIT ?"
     )
     found = []

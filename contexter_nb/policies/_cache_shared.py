@@ -40,7 +40,7 @@ class SharedTiers:
         self._redis_generation: str | None = None
 
     async def look(
-        self, keys: Sequence[str], now: float, wall: float
+        self, keys: Sequence[str], now: float, wall: float, *, counted: bool = True
     ) -> tuple[Sought, Sought]:
         """Return the fresh records, and for the other keys the stale ones."""
         fresh: Sought = {}
@@ -52,7 +52,14 @@ class SharedTiers:
                 continue
             records = await tier.get_many(missing, wall, now)
             if records is not None:  # it was reached
-                self._judge(tier.tier, missing, records, wall, fresh, stale)
+                hits, expired = self._judge(
+                    tier.tier, missing, records, wall, fresh, stale
+                )
+                if counted:
+                    tally = self.tallies[tier.tier]
+                    tally.answered("hits", *hits)
+                    tally.add("misses", len(missing) - len(hits))
+                    tally.add("expired", expired)
         if self._disk:
             found = {key: each[0] for key, each in fresh.items() if each[1] == "redis"}
             if found:
@@ -67,25 +74,31 @@ class SharedTiers:
         wall: float,
         fresh: Sought,
         stale: Sought,
-    ) -> None:
-        tally = self.tallies[tier]
+    ) -> tuple[list[Record], int]:
+        """Sort records into fresh and stale; return the fresh and how many expired."""
+        hits: list[Record] = []
+        expired = 0
         for key in keys:
             record = records.get(key)
-            remaining = record.remaining_seconds(wall) if record else 0.0
-            if record is not None and remaining > 0:
-                fresh[key] = (record, tier)
-                tally.answered("hits", record)
+            if record is None:
                 continue
-            tally.add("misses")
-            if record is not None:
-                tally.add("expired")
-                if remaining > -self._stale_seconds:
-                    stale[key] = newer((record, tier), stale.get(key))
+            remaining = record.remaining_seconds(wall)
+            if remaining > 0:
+                fresh[key] = (record, tier)
+                hits.append(record)
+                continue
+            expired += 1
+            if remaining > -self._stale_seconds:
+                stale[key] = newer((record, tier), stale.get(key))
+        return hits, expired
 
-    def gave_stale(self, tier: Tier, record: Record) -> None:
-        """Count that a miss was answered past its time after all."""
-        self.tallies[tier].add("misses", -1)
-        self.tallies[tier].answered("stale", record)
+    def gave_after_all(
+        self, tier: Tier, record: Record, *, stale: bool, missed: bool
+    ) -> None:
+        """Count an answer, in place of the miss before where there was one."""
+        if missed:
+            self.tallies[tier].add("misses", -1)
+        self.tallies[tier].answered("stale" if stale else "hits", record)
 
     async def put(
         self,

@@ -119,15 +119,16 @@ class Tally:
         with self._lock:
             self._counts[name] = self._counts.get(name, 0) + amount
 
-    def answered(self, how: str, record: Record) -> None:
-        """Count an answer given without fetching, and what that saved."""
+    def answered(self, how: str, *records: Record) -> None:
+        """Count answers given without fetching, and what that saved."""
+        amounts = (
+            (how, len(records)),
+            ("saved_seconds", sum([each.seconds for each in records])),
+            ("saved_tokens", sum([each.tokens for each in records])),
+            ("saved_usd", sum([each.usd for each in records])),
+        )
         with self._lock:
-            for name, amount in (
-                (how, 1),
-                ("saved_seconds", record.seconds),
-                ("saved_tokens", record.tokens),
-                ("saved_usd", record.usd),
-            ):
+            for name, amount in amounts:
                 self._counts[name] = self._counts.get(name, 0) + amount
 
     def keeps(self, entries: int, size: int) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from math import inf
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from contexter_nb.core import InvalidArgumentError
 from contexter_nb.policies._bucket import Amounts, Rates
@@ -15,6 +12,7 @@ from contexter_nb.policies._limit_store import (
     Booking,
     StoreAwayError,
 )
+from contexter_nb.policies._redis_clients import RedisClients
 
 # The booking of `Bucket.book`, on the server: one round trip, nothing in between.
 # Numbers travel as %.17g, since Lua's own text of a number loses microseconds.
@@ -142,10 +140,7 @@ class RedisLimitStore:
         self._timeout_seconds = timeout_seconds
         self._url: str | None = None
         self._client: Any = None
-        self._lock = threading.Lock()
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = (
-            WeakKeyDictionary()
-        )
+        self._clients = RedisClients(self._made)
         if isinstance(url_or_client, str):
             try:
                 redis.asyncio.ConnectionPool.from_url(url_or_client)
@@ -253,18 +248,17 @@ class RedisLimitStore:
 
     async def close(self) -> None:
         """Close the running loop's connections; a later call opens them again."""
-        with self._lock:
-            client = self._clients.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            try:
-                await client.aclose()
-            except (OSError, self._redis.exceptions.RedisError) as exc:
-                raise self._away(exc) from None
+        try:
+            await self._clients.close()
+        except (OSError, self._redis.exceptions.RedisError) as exc:
+            raise self._away(exc) from None
 
     async def _run(self, script: str, line: str, arguments: list[str | float]) -> Any:
         texts = [x if isinstance(x, str) else repr(x) for x in arguments]
         try:
-            client = self._of_loop()
+            client = self._client
+            if client is None:
+                client = await self._clients.of_loop()
             run = client.register_script(script)
             return await run(keys=[self._prefix + line], args=texts)
         except (OSError, self._redis.exceptions.RedisError) as exc:
@@ -277,24 +271,16 @@ class RedisLimitStore:
             "; see that it runs and that its URL is right."
         )
 
-    def _of_loop(self) -> Any:
-        if self._client is not None:
-            return self._client
-        loop = asyncio.get_running_loop()
-        with self._lock:
-            client = self._clients.get(loop)
-            if client is None:
-                from redis.asyncio.retry import Retry
-                from redis.backoff import NoBackoff
+    def _made(self) -> Any:
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
 
-                client = self._redis.asyncio.Redis.from_url(
-                    self._url or "",
-                    socket_timeout=self._timeout_seconds,
-                    socket_connect_timeout=self._timeout_seconds,
-                    retry=Retry(NoBackoff(), 0),
-                )
-                self._clients[loop] = client
-        return client
+        return self._redis.asyncio.Redis.from_url(
+            self._url or "",
+            socket_timeout=self._timeout_seconds,
+            socket_connect_timeout=self._timeout_seconds,
+            retry=Retry(NoBackoff(), 0),
+        )
 
     def __repr__(self) -> str:
         return "<RedisLimitStore>"

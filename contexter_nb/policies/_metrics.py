@@ -28,8 +28,9 @@ class APIMetrics:
         What was asked for; None since the start.
     calls, ok, errors, cancelled : int
         ``calls`` is the sum of the other three.
-    attempts, retries : int
-        Requests sent or refused before they were sent; those after a call's first.
+    attempts, refused, retries : int
+        Requests sent; those refused before they were sent, by an open breaker, say;
+        those sent after a call's first.
     limited : int
         Calls that met a rate limit, the service's or one's own.
     cache_hits, cache_lookups : int
@@ -65,6 +66,7 @@ class APIMetrics:
     errors: int
     cancelled: int
     attempts: int
+    refused: int
     retries: int
     limited: int
     cache_hits: int
@@ -228,6 +230,7 @@ def api_metrics(
         errors=both.errors,
         cancelled=both.cancelled,
         attempts=tally.attempts,
+        refused=tally.refused,
         retries=tally.retries,
         limited=tally.limited,
         cache_hits=tally.cache_hits,

@@ -28,7 +28,7 @@ from contexter_nb.policies._metrics import (
     api_metrics,
     quantile_ms,
 )
-from contexter_nb.policies._prometheus import RequestDurations, exposition
+from contexter_nb.policies._prometheus import ModelCharges, RequestDurations, exposition
 from contexter_nb.policies._tally import Tally
 from contexter_nb.policies._telemetry import (
     Telemetry,
@@ -125,6 +125,7 @@ class APIMonitor:
         self._windows = None
         self._book = LabelBook(self._max_operations)
         self._durations = RequestDurations()
+        self._charges = ModelCharges()
         self._requests: deque[CallRecord] = deque(maxlen=self._max_requests)
         self._cached: set[tuple[str, str]] = set()
         self._timelines: dict[tuple[float, bool, str | None], dict[int, Numbers]] = {}
@@ -166,6 +167,8 @@ class APIMonitor:
             self._durations.add(call)
         if call.trace.cache_tier is not None or call.trace.cache_asked:
             self._note_cached(call)
+        if call.usage.model or call.saved.model:
+            self._charges.add(*self._book.admit(call)[:2], call)
         self._requests.append(call)
 
     def _rolled(self, now: float) -> Windows:
@@ -426,7 +429,7 @@ class APIMonitor:
         now = self._clock.now()
         with self._lock:
             tallies = self._rolled(now).within(now, None)
-            return exposition(tallies, self._durations, self.breakers())
+            return exposition(tallies, self._durations, self._charges, self.breakers())
 
     def reset(self) -> None:
         """Forget all counts, calls, alerts and breakers; listeners stay."""

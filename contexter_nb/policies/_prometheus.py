@@ -104,6 +104,66 @@ class RequestDurations:
         return found
 
 
+class ModelCharges:
+    """What the calls that say their model were charged, and saved, by model.
+
+    Parameters
+    ----------
+    max_series : int
+        Later combinations of service, operation and model are counted as ``other``.
+    """
+
+    def __init__(self, max_series: int = MAX_SERIES) -> None:
+        self._max_series = max_series
+        self._sums: dict[tuple[str, str, str], dict[str, float]] = {}
+
+    def add(self, service: str, operation: str, call: CallRecord) -> None:
+        """Add a call's charges and savings.
+
+        Parameters
+        ----------
+        service, operation : str
+            Under which it is counted.
+        call : CallRecord
+        """
+        for front, usage in (("", call.usage), ("saved_", call.saved)):
+            if not usage.model:
+                continue
+            key = service, operation, usage.model[:MAX_NAME_CHARS]
+            if key not in self._sums and len(self._sums) >= self._max_series:
+                key = service, operation, OTHER
+            sums = self._sums.setdefault(key, {})
+            for name, amount in (("tokens", usage.tokens), ("usd", usage.usd)):
+                sums[front + name] = sums.get(front + name, 0) + amount
+
+    def split(self, name: str, samples: Mapping[Names, float]) -> list[Sample]:
+        """Return the samples of a family by model; what has none stays without.
+
+        Parameters
+        ----------
+        name : str
+            ``tokens``, ``usd``, ``saved_tokens`` or ``saved_usd``.
+        samples : mapping
+            By service and operation, all models together.
+        """
+        found: list[Sample] = []
+        rest = dict(samples)
+        for (service, operation, model), sums in self._sums.items():
+            names: Names = (("service", service), ("operation", operation))
+            amount = sums.get(name, 0)
+            if amount and names in rest:
+                found.append(((*names, ("model", model)), amount))
+                rest[names] -= amount
+        by_model = {each[0][:2] for each in found}
+        # What sums of floats leave over is no charge.
+        found += [
+            (names, left)
+            for names, left in rest.items()
+            if names not in by_model or left > 1e-9
+        ]
+        return found
+
+
 def attributes(
     method: str, host: str, status_code: int | None, error_type: str | None
 ) -> dict[str, str | int]:
@@ -141,7 +201,10 @@ def attributes(
 
 
 def exposition(
-    tallies: Tallies, durations: RequestDurations, breakers: Iterable[BreakerChange]
+    tallies: Tallies,
+    durations: RequestDurations,
+    charges: ModelCharges,
+    breakers: Iterable[BreakerChange],
 ) -> str:
     r"""Return all metrics as text.
 
@@ -150,11 +213,12 @@ def exposition(
     tallies : dict of Labels to Tally
         Since the start.
     durations : RequestDurations
+    charges : ModelCharges
     breakers : iterable of BreakerChange
         The latest of each.
     """
     lines = list(durations.lines())
-    for name, (help_text, samples) in _counters(tallies).items():
+    for name, (help_text, samples) in _counters(tallies, charges).items():
         lines += _family(f"contexter_nb_{name}_total", "counter", help_text, samples)
     states = [
         (
@@ -174,8 +238,9 @@ def exposition(
 
 
 _SUMMED = {
-    "attempts": "Requests sent, or refused before they were sent.",
-    "retries": "Attempts after a call's first.",
+    "attempts": "Requests sent.",
+    "refused": "Requests refused before they were sent, by an open breaker, say.",
+    "retries": "Requests sent after a call's first.",
     "limited": "Calls that met a rate limit.",
     "limiter_wait_seconds": "Waited for rate limits.",
     "bulkhead_wait_seconds": "Waited for a free connection.",
@@ -192,7 +257,9 @@ _SUMMED = {
 }
 
 
-def _counters(tallies: Tallies) -> Mapping[str, tuple[str, list[Sample]]]:
+def _counters(
+    tallies: Tallies, charges: ModelCharges
+) -> Mapping[str, tuple[str, list[Sample]]]:
     calls: dict[Names, float] = {}
     errors: dict[Names, float] = {}
     hits: dict[Names, float] = {}
@@ -218,7 +285,7 @@ def _counters(tallies: Tallies) -> Mapping[str, tuple[str, list[Sample]]]:
         "cache_hits": ("Calls that a cache answered.", list(hits.items())),
     }
     for name, help_text in _SUMMED.items():
-        families[name] = help_text, list(sums[name].items())
+        families[name] = help_text, charges.split(name, sums[name])
     return families
 
 

@@ -9,6 +9,7 @@ _LIMITED = ErrorCategory.RATE_LIMIT
 _SUMS = (
     "calls",
     "attempts",
+    "refused",
     "retries",
     "limited",
     "coalesced",
@@ -34,7 +35,7 @@ class Tally:
 
     Attributes
     ----------
-    calls, attempts, retries, coalesced, stale : int
+    calls, attempts, refused, retries, coalesced, stale : int
     limited : int
         Calls that met a rate limit: an attempt answered 429, or that is how they ended.
     memory_hits, disk_hits, redis_hits : int
@@ -52,6 +53,7 @@ class Tally:
 
     calls: int
     attempts: int
+    refused: int
     retries: int
     limited: int
     coalesced: int
@@ -101,14 +103,13 @@ class Tally:
 
     def _add_attempts(self, call: CallRecord) -> None:
         attempts = call.trace.attempts
-        count = len(attempts)
-        self.attempts += count
+        count = 0
         limited = call.category is _LIMITED
-        if count > 1:
-            self.retries += count - 1
         network_seconds = 0.0
         used_network = False
         for each in attempts:
+            if each.sent:
+                count += 1
             if each.network_seconds or each.status_code is not None:
                 network_seconds += each.network_seconds
                 used_network = True
@@ -119,6 +120,11 @@ class Tally:
             self.limiter_wait_seconds += each.limiter_wait_seconds
             self.bulkhead_wait_seconds += each.bulkhead_wait_seconds
             self.backoff_seconds += each.backoff_seconds
+        self.attempts += count
+        if count < len(attempts):
+            self.refused += len(attempts) - count
+        if count > 1:
+            self.retries += count - 1
         if used_network:
             self.network_times.add(network_seconds)
         if limited:

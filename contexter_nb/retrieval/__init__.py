@@ -30,7 +30,11 @@ from contexter_nb.retrieval._embedders import (
     KeepingEmbedder,
     Vectors,
 )
-from contexter_nb.retrieval._embedding_cache import EmbeddingCache, EmbeddingCounts
+from contexter_nb.retrieval._embedding_cache import (
+    EmbeddingCache,
+    EmbeddingCounts,
+    KnownEmbeddings,
+)
 from contexter_nb.retrieval._estimate import Estimate, Pace, Packing, estimate_embedding
 from contexter_nb.retrieval._estimating import (
     EstimableEmbedder,
@@ -176,6 +180,7 @@ __all__ = [
     "KeepingEmbedder",
     "kept_embeddings",
     "known_item_query",
+    "KnownEmbeddings",
     "library_source",
     "MARKUP_BY_ENDING",
     "MAX_GRADE",

@@ -30,6 +30,25 @@ CREATE TABLE IF NOT EXISTS embeddings (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnownEmbeddings:
+    """What a cache knows of some texts, as one matrix.
+
+    Attributes
+    ----------
+    vectors : numpy.ndarray
+        float32, shape (n texts, dimension); the rows of unknown texts are not set.
+    token_counts : list of int
+        Of each text; 0 where it is unknown.
+    known : list of bool
+        Whether a text was found.
+    """
+
+    vectors: Vectors
+    token_counts: list[int]
+    known: list[bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingCounts:
     """What a cache of embeddings did and holds.
 
@@ -117,22 +136,92 @@ class EmbeddingCache:
         HomeError
             The file cannot be opened or read.
         """
-        keys = [_key(identity, input_type, text) for text in texts]
+        keys = _keys(identity, input_type, texts)
         found: dict[bytes, tuple[Vectors, int]] = {}
+        for key, payload, token_count in self._rows(keys):
+            found[key] = np.frombuffer(bytes(payload), dtype="<f4"), token_count
+        known = {at: found[key] for at, key in enumerate(keys) if key in found}
+        self._count(len(keys), [count for _, count in known.values()])
+        return known
+
+    def get_matrix(
+        self,
+        identity: str,
+        input_type: InputType,
+        texts: Sequence[str],
+        dimension: int,
+    ) -> KnownEmbeddings:
+        """Return what is known of many texts, copied once, into one matrix.
+
+        Parameters
+        ----------
+        identity : str
+            The embedder's.
+        input_type : str
+            ``"document"`` or ``"query"``; the two are kept apart.
+        texts : sequence of str
+            n texts, compared by content.
+        dimension : int
+            Of a vector; one of another length counts as unknown.
+
+        Returns
+        -------
+        KnownEmbeddings
+            n rows, in the order of `texts`.
+
+        Raises
+        ------
+        HomeError
+            The file cannot be opened or read.
+        """
+        keys = _keys(identity, input_type, texts)
+        first: dict[bytes, int] = {}
+        repeats = [
+            (at, before)
+            for at, key in enumerate(keys)
+            if (before := first.setdefault(key, at)) != at
+        ]
+        vectors = np.empty((len(keys), dimension), "<f4")
+        token_counts, known = [0] * len(keys), [False] * len(keys)
+        cells, size = vectors.view(np.uint8).reshape(-1).data, dimension * 4
+        for key, payload, token_count in self._rows(list(first)):
+            if len(payload) == size:
+                at = first[key]
+                cells[at * size : (at + 1) * size] = payload
+                token_counts[at], known[at] = token_count, True
+        for at, before in repeats:
+            token_counts[at], known[at] = token_counts[before], known[before]
+            vectors[at] = vectors[before]
+        found = [
+            count for count, there in zip(token_counts, known, strict=True) if there
+        ]
+        self._count(len(keys), found)
+        return KnownEmbeddings(
+            vectors=vectors.astype(np.float32, copy=False),
+            token_counts=token_counts,
+            known=known,
+        )
+
+    def _rows(self, keys: Sequence[bytes]) -> Iterator[tuple[bytes, memoryview, int]]:
+        """Yield key, vector and token count of the keys that are there and whole."""
         with self._open() as database:
             for start in range(0, len(keys), _LOOKUP_KEYS):
                 some = keys[start : start + _LOOKUP_KEYS]
                 marks = ",".join("?" * len(some))
-                query = f"SELECT key, value FROM embeddings WHERE key IN ({marks})"
+                # By row number, so that each page is read once.
+                query = (
+                    "SELECT key, value FROM embeddings WHERE rowid IN "
+                    f"(SELECT rowid FROM embeddings WHERE key IN ({marks}))"
+                )
                 for key, value in database.execute(query, some):
                     decoded = _decode(value)
                     if decoded is not None:
-                        found[key] = decoded
-        known = {at: found[key] for at, key in enumerate(keys) if key in found}
-        self._lookups += len(keys)
-        self._hits += len(known)
-        self._saved_tokens += sum(count for _, count in known.values())
-        return known
+                        yield key, *decoded
+
+    def _count(self, lookups: int, token_counts: Sequence[int]) -> None:
+        self._lookups += lookups
+        self._hits += len(token_counts)
+        self._saved_tokens += sum(token_counts)
 
     def holds(
         self, identity: str, input_type: InputType, texts: Sequence[str]
@@ -158,7 +247,7 @@ class EmbeddingCache:
         HomeError
             The file cannot be opened or read.
         """
-        keys = [_key(identity, input_type, text) for text in texts]
+        keys = _keys(identity, input_type, texts)
         found: set[bytes] = set()
         with self._open() as database:
             for start in range(0, len(keys), _LOOKUP_KEYS):
@@ -199,8 +288,10 @@ class EmbeddingCache:
             The file cannot be opened or written.
         """
         rows = [
-            (_key(identity, input_type, text), _encode(vector, count))
-            for text, vector, count in zip(texts, vectors, token_counts, strict=True)
+            (key, _encode(vector, count))
+            for key, vector, count in zip(
+                _keys(identity, input_type, texts), vectors, token_counts, strict=True
+            )
         ]
         with self._open() as database:
             database.execute("BEGIN IMMEDIATE")
@@ -314,9 +405,14 @@ def _pragma(database: sqlite3.Connection, name: str) -> int:
     return int(database.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-def _key(identity: str, input_type: InputType, text: str) -> bytes:
-    content = "\0".join((identity, input_type, text)).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(content, digest_size=20).digest()
+def _keys(identity: str, input_type: InputType, texts: Sequence[str]) -> list[bytes]:
+    front = f"{identity}\0{input_type}\0".encode("utf-8", "surrogatepass")
+    return [
+        hashlib.blake2b(
+            front + text.encode("utf-8", "surrogatepass"), digest_size=20
+        ).digest()
+        for text in texts
+    ]
 
 
 def _encode(vector: Vectors, token_count: int) -> bytes:
@@ -324,11 +420,11 @@ def _encode(vector: Vectors, token_count: int) -> bytes:
     return _HEADER.pack(zlib.crc32(payload), token_count) + payload
 
 
-def _decode(value: object) -> tuple[Vectors, int] | None:
+def _decode(value: object) -> tuple[memoryview, int] | None:
     if not isinstance(value, bytes) or len(value) < _HEADER.size:
         return None
     checksum, token_count = _HEADER.unpack_from(value)
-    payload = value[_HEADER.size :]
+    payload = memoryview(value)[_HEADER.size :]
     if zlib.crc32(payload) != checksum or len(payload) % 4:
         return None
-    return np.frombuffer(payload, dtype="<f4"), token_count
+    return payload, token_count

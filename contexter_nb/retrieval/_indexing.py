@@ -538,19 +538,19 @@ async def embed_cached(
     """
     if isinstance(embedder, KeepingEmbedder):
         return await _embed_kept(texts, input_type, embedder)
-    known = await in_thread(cache.get_many, embedder.identity, input_type, texts)
-    known = {
-        at: each for at, each in known.items() if len(each[0]) == embedder.dimension
-    }
-    missing = list(
-        dict.fromkeys(text for at, text in enumerate(texts) if at not in known)
+    kept = await in_thread(
+        cache.get_matrix, embedder.identity, input_type, texts, embedder.dimension
     )
-    fresh: dict[str, tuple[Vectors, int]] = {}
-    usd = 0.0
+    places: dict[str, list[int]] = {}
+    for at, known in enumerate(kept.known):
+        if not known:
+            places.setdefault(texts[at], []).append(at)
+    missing = list(places)
+    tokens, usd = 0, 0.0
     if missing:
         answer = await embedder.embed(missing, input_type)
         check_embedded(answer, len(missing), embedder)
-        usd = answer.usd
+        tokens, usd = sum(answer.token_counts), answer.usd
         await in_thread(
             cache.set_many,
             embedder.identity,
@@ -559,22 +559,18 @@ async def embed_cached(
             answer.vectors,
             answer.token_counts,
         )
-        fresh = {
-            text: (vector, count)
-            for text, vector, count in zip(
-                missing, answer.vectors, answer.token_counts, strict=True
-            )
-        }
-    rows = [known.get(at) or fresh[text] for at, text in enumerate(texts)]
-    vectors = np.empty((len(texts), embedder.dimension), np.float32)
-    for at, (vector, _) in enumerate(rows):
-        vectors[at] = vector
+        for row, (standing, count) in enumerate(
+            zip(places.values(), answer.token_counts, strict=True)
+        ):
+            kept.vectors[standing] = answer.vectors[row]
+            for at in standing:
+                kept.token_counts[at] = count
     return CachedEmbeddings(
-        vectors=vectors,
-        token_counts=[count for _, count in rows],
-        cached=[at in known for at in range(len(texts))],
+        vectors=kept.vectors,
+        token_counts=kept.token_counts,
+        cached=kept.known,
         embedded=len(missing),
-        tokens=sum(count for _, count in fresh.values()),
+        tokens=tokens,
         usd=usd,
     )
 

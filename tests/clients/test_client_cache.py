@@ -27,7 +27,7 @@ from contexter_nb.policies import (
     RetryPolicy,
 )
 from tests.clients.scripted import Later, Scripted, client_of, ok, status
-from tests.loops import VirtualClock, run, run_really
+from tests.loops import FakeClock, VirtualClock, run, run_really
 from tests.world.faults import Ok, fault_server
 
 ONCE = RetryPolicy(max_attempts=1)
@@ -211,6 +211,77 @@ def test_an_old_answer_is_confirmed_by_its_tag() -> None:
         await asyncio.sleep(1_200)
         assert (await client.execute_request(GET)).data == "other"
         assert len(sender.requests) == 3
+
+    run(main())
+
+
+def test_a_confirmed_answer_still_saves_what_it_first_cost() -> None:
+    """304 is an answer and no error, and a later hit saves the first fetch's cost."""
+
+    async def main() -> None:
+        sender = Scripted(
+            Later(2, ok("kept", etag='"1"')), Later(0.5, status(304, None)), status(500)
+        )
+        client = client_of(
+            sender,
+            cache=memory(),
+            knowledge=Knowledge(usage=lambda request, data: Usage(7, 0.25)),
+        )
+        await client.execute_request(GET)
+        await asyncio.sleep(1_200)
+        confirmed = await client.execute_request(GET)
+        (attempt,) = confirmed.trace.attempts
+        assert (attempt.status_code, attempt.error_type) == (304, None)
+        await client.execute_request(GET)
+        assert isinstance(client.monitor, APIMonitor)
+        hit, question, _ = client.monitor.requests()
+        assert (hit.saved.tokens, hit.saved.usd) == (7, 0.25)
+        assert hit.saved_seconds == pytest.approx(2)
+        assert question.usage == Usage()
+
+    run(main())
+
+
+@pytest.mark.parametrize("max_memory_bytes", [0, 10**6])
+def test_a_call_is_one_lookup_however_it_ends(
+    tmp_path: Path, max_memory_bytes: int
+) -> None:
+    """A miss, a confirmation and an answer past its time are one lookup each."""
+
+    async def main() -> None:
+        clock = FakeClock()
+        sender = Scripted(ok("kept", etag='"1"'), status(304, None), status(500))
+        cache = APICache(
+            path=tmp_path / "home" / "cache.sqlite",
+            max_memory_bytes=max_memory_bytes,
+            clock=clock,
+            rng=random.Random(7),
+        )
+        async with cache:
+            client = client_of(sender, cache=cache, retry=ONCE)
+            for lookups in (1, 2, 3):
+                await client.execute_request(GET)
+                clock.instant += 1_200
+                each = [tier.lookups for tier in cache.stats()]
+                assert each == [lookups, lookups]
+            assert sum(tier.stale for tier in cache.stats()) == 1
+
+    run_really(main())
+
+
+def test_callers_who_wait_together_are_one_lookup_each() -> None:
+    """Where their one fetch fails, each is answered past the time and counted once."""
+
+    async def main() -> None:
+        cache = memory()
+        sender = Scripted(ok("old"), Later(1, status(500)))
+        client = client_of(sender, cache=cache, retry=ONCE)
+        await client.execute_request(GET)
+        await asyncio.sleep(1_200)
+        calls = [client.execute_request(GET) for _ in range(5)]
+        assert all(each.trace.stale for each in await asyncio.gather(*calls))
+        (tier,) = cache.stats()
+        assert (tier.lookups, tier.misses, tier.stale) == (6, 1, 5)
 
     run(main())
 

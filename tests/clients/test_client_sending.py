@@ -79,6 +79,37 @@ def test_an_endpoint_cannot_leave_its_base_or_lose_its_query(endpoint: str) -> N
     assert sender.requests == []
 
 
+def test_a_form_with_files_is_sent_again_whole() -> None:
+    """Each attempt has the same bytes, and the content type with their boundary."""
+
+    async def main() -> None:
+        sender = Scripted(status(503), ok("stored"))
+        request = APIRequest(
+            method="POST",
+            endpoint="files",
+            data={"purpose": "batch"},
+            files={"file": ("a.jsonl", b"{}")},
+            idempotency_key="1",
+        )
+        answer = await client_of(sender).execute_request(request)
+        assert answer.data == "stored"
+        first, second = sender.requests
+        assert first.content == second.content == request.body()
+        assert b"{}" in first.content
+        for each in (first, second):
+            kind = each.headers["content-type"]
+            assert kind.startswith("multipart/form-data; boundary=")
+
+    run(main())
+
+
+def test_a_form_says_that_it_is_one() -> None:
+    """Fields without files go URL-encoded."""
+    sent = asked(APIRequest(method="POST", endpoint="token", data={"a": 1, "b": "x y"}))
+    assert sent.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert sent.content == b"a=1&b=x+y"
+
+
 def test_parameters_are_written_as_services_read_them() -> None:
     """A list several times, None not at all, truths in lower case, text quoted."""
     params = {

@@ -151,3 +151,15 @@ def test_ipython_is_imported_only_where_ipython_runs() -> None:
             if any(name.partition(".")[0] == "IPython" for name in names):
                 eager.append(str(path.relative_to(ROOT)))
     assert eager == []
+
+
+def test_an_alert_prints_nothing_by_itself() -> None:
+    """A library's warnings go to who gives its log a handler, not under a cell."""
+    script = (
+        "import logging, contexter_nb\n"
+        "logging.getLogger('contexter_nb.policies._monitor').warning('an alert')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("", "")

@@ -195,6 +195,9 @@ def test_an_open_breaker_is_an_alert_until_it_is_closed() -> None:
     monitor.breaker_changed(change("half_open", "closed"))
     (alert,) = monitor.alerts()
     assert alert.closed_at == alert.opened_at + timedelta(seconds=91)
+    assert alert.message == (
+        "voyage: a circuit breaker was open for 91 s; calls were refused."
+    )
 
 
 def test_one_closed_breaker_does_not_hide_an_open_one() -> None:

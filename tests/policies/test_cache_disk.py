@@ -21,9 +21,10 @@ import pytest
 from contexter_nb.core import HomeError
 from contexter_nb.policies import _cache_file, _cache_lease, _cache_rows
 from contexter_nb.policies._cache import APICache
+from contexter_nb.policies._cache_codec import encode
 from contexter_nb.policies._cache_disk import DiskTier
-from contexter_nb.policies._cache_entry import Entry, Fetched, record_of
-from contexter_nb.policies._cache_file import CacheFile
+from contexter_nb.policies._cache_entry import Entry, Fetched, Record, record_of
+from contexter_nb.policies._cache_file import APPLICATION_ID, CacheFile
 from contexter_nb.policies._cache_stats import TierStats
 from tests.loops import FakeClock, run_really
 
@@ -862,10 +863,70 @@ def test_the_hottest_of_all_processes_are_shown(path: Path) -> None:
     using(path, show)
 
 
+FORMAT_1 = """
+CREATE TABLE entries (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL,
+    expires_at REAL NOT NULL, used_at REAL NOT NULL, hits INTEGER NOT NULL DEFAULT 0,
+    value BLOB NOT NULL
+);
+CREATE INDEX entries_used ON entries (used_at);
+CREATE INDEX entries_expires ON entries (expires_at);
+CREATE TABLE tags (tag TEXT, key TEXT, PRIMARY KEY (tag, key)) WITHOUT ROWID;
+CREATE INDEX tags_key ON tags (key);
+CREATE TABLE leases (key TEXT PRIMARY KEY, holder TEXT NOT NULL, until REAL NOT NULL)
+    WITHOUT ROWID;
+CREATE TABLE total (entries INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    generation INTEGER NOT NULL);
+INSERT INTO total VALUES (1, 200, 0);
+CREATE TRIGGER added AFTER INSERT ON entries BEGIN
+    UPDATE total SET entries = entries + 1, bytes = bytes + new.bytes;
+END;
+CREATE TRIGGER replaced AFTER UPDATE OF bytes ON entries BEGIN
+    UPDATE total SET bytes = bytes + new.bytes - old.bytes;
+END;
+CREATE TRIGGER dropped AFTER DELETE ON entries BEGIN
+    UPDATE total SET entries = entries - 1, bytes = bytes - old.bytes;
+    DELETE FROM tags WHERE key = old.key;
+END;
+"""
+
+
+def test_a_file_of_the_format_before_is_kept(path: Path) -> None:
+    """What was paid for stays, with its hits and the instant of its last use."""
+    wall = FakeClock().wall().timestamp()
+    path.parent.mkdir()
+    blob = encode(KEY, Record(b"v", wall, wall + 600))
+    database = sqlite3.connect(path)
+    database.executescript(FORMAT_1)
+    # As the format before had them: an identity, a number and rows with their use.
+    database.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    database.execute("PRAGMA user_version=1")
+    row = (KEY, 200, wall + 600, wall, 3, blob)
+    database.execute("INSERT INTO entries VALUES (7, ?, ?, ?, ?, ?, ?)", row)
+    database.execute("UPDATE total SET entries = 1, bytes = 200")
+    database.commit()
+    database.close()
+
+    async def work(cache: APICache) -> None:
+        found = await cache.get(KEY)
+        assert found is not None and found.value == b"v"
+        (entry,) = [e for e in await cache.entries() if e.tier == "disk"]
+        assert (entry.key, entry.hits) == (KEY, 4)
+        await cache.delete(KEY)
+        assert (await disk_of(cache)).entries == 0
+
+    using(path, work, FakeClock())
+    database = sqlite3.connect(path)
+    assert database.execute("SELECT count(*) FROM uses").fetchone() == (0,)
+    assert database.execute("PRAGMA user_version").fetchone() == (2,)
+    database.close()
+    assert not list(path.parent.glob("*.damaged-*"))
+
+
 def test_when_a_row_was_used_is_written_at_most_once_an_hour(path: Path) -> None:
     """Reading makes few writes: the instant of use moves in steps of an hour."""
     clock = FakeClock()
-    query = "SELECT used_at FROM entries"
+    query = "SELECT used_at FROM uses"
 
     async def work(cache: APICache) -> list[float]:
         await cache.set(KEY, Entry(b"v", 10**6))
@@ -1074,14 +1135,14 @@ def test_a_mistake_in_a_job_is_raised_where_it_was_asked_for(path: Path) -> None
 
 def test_many_hits_are_written_without_being_asked_for(path: Path) -> None:
     """Thousands of keys read by one process are added up before it closes."""
-    entries = {f"k{n}": Entry(b"", 60) for n in range(5_000)}
+    entries = {f"k{n}": Entry(b"", 60) for n in range(20_000)}
 
     async def work(cache: APICache) -> None:
         await cache.set_many(entries)
         await cache.measure()
         await cache.get_many(entries)
         database = sqlite3.connect(path)
-        assert database.execute("SELECT sum(hits) FROM entries").fetchone() == (5_000,)
+        assert database.execute("SELECT sum(hits) FROM uses").fetchone() == (20_000,)
         database.close()
 
     using(path, work)

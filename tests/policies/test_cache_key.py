@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contexter_nb.core import InvalidArgumentError, Secret
-from contexter_nb.policies._cache_key import cache_key
+from contexter_nb.policies._cache_key import _MARKS, cache_key, cache_keys
 
 
 class Colour(Enum):
@@ -132,3 +132,34 @@ def test_a_service_must_stand_alone_in_front(service: str) -> None:
     """A service that is empty or holds a slash could not be cleared by its prefix."""
     with pytest.raises(InvalidArgumentError, match="slash"):
         cache_key(service, "op", {})
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=3), st.none() | st.booleans() | st.text(), max_size=4
+    ),
+    st.text(max_size=3),
+    st.lists(st.text() | st.tuples(st.text(), st.text()), max_size=3),
+)
+def test_many_keys_are_those_of_one_by_one(
+    params: dict[str, Any], name: str, values: list[Any]
+) -> None:
+    """Making them together changes none, or paid answers would be lost."""
+    alone = [cache_key("s", "op", {**params, name: each}) for each in values]
+    assert cache_keys("s", "op", params, name, values) == alone
+
+
+@pytest.mark.parametrize("other", [_MARKS[0], [*_MARKS], {1: _MARKS[1]}])
+@pytest.mark.parametrize("name", ["a", "z"])
+def test_a_parameter_like_the_mark_changes_no_key(other: Any, name: str) -> None:
+    """Where the place of the value cannot be told, keys are made one by one."""
+    keys = cache_keys("s", "op", {"m": other}, name, ["x", {2: "y"}])
+    assert keys[0] == cache_key("s", "op", {"m": other, name: "x"})
+    assert keys[1] == cache_key("s", "op", {"m": other, name: {2: "y"}})
+
+
+@pytest.mark.parametrize("value", ["\ud800", Secret("x"), object()])
+def test_a_value_that_cannot_be_part_of_a_key_is_one_sentence(value: Any) -> None:
+    """Among many values, too, the error is that of one."""
+    with pytest.raises(InvalidArgumentError, match="cannot be part"):
+        cache_keys("s", "op", {}, "text", ["fine", value])

@@ -12,6 +12,7 @@ from contexter_nb.core import Attempt, BreakerChange, Trace, Usage
 from contexter_nb.policies._monitor import APIMonitor
 from contexter_nb.policies._prometheus import (
     DURATION_BOUNDS_SECONDS,
+    ModelCharges,
     RequestDurations,
     attributes,
 )
@@ -110,6 +111,33 @@ def test_each_attempt_is_counted_with_its_own_status() -> None:
     assert valued(samples, count, http_response_status_code="200") == 1
     assert valued(samples, "contexter_nb_retries_total", service="voyage") == 3
     assert valued(samples, "contexter_nb_backoff_seconds_total") == 0.5
+
+
+def test_charges_are_told_by_model() -> None:
+    """Each model has a sample; what names none stays without, and the sum is right."""
+    monitor = APIMonitor(clock=FakeClock())
+    monitor.record(ok(usage=Usage(100, 0.1, "large")))
+    monitor.record(ok(usage=Usage(20, 0.2, "lite")))
+    monitor.record(ok(usage=Usage(3, 0.3)))
+    monitor.record(cached("disk", saved=Usage(7, 0.7, "lite")))
+    samples = parsed(monitor.prometheus_text())
+    tokens = "contexter_nb_tokens_total"
+    assert valued(samples, tokens, model="large") == 100
+    assert valued(samples, tokens, model="lite") == 20
+    assert valued(samples, tokens) == 123
+    assert valued(samples, "contexter_nb_usd_total") == pytest.approx(0.6)
+    assert valued(samples, "contexter_nb_saved_tokens_total", model="lite") == 7
+
+
+def test_models_are_bounded() -> None:
+    """Thousands of names make no more series than are allowed, and lose nothing."""
+    charges = ModelCharges(max_series=3)
+    for number in range(1_000):
+        charges.add("s", "o", ok(usage=Usage(1, 0.0, f"model-{number}")))
+    names = ("service", "s"), ("operation", "o")
+    samples = charges.split("tokens", {names: 1_000})
+    assert len(samples) == 4
+    assert sum(amount for _, amount in samples) == 1_000
 
 
 def test_our_own_counters_are_told() -> None:

@@ -106,6 +106,31 @@ def test_many_texts_are_looked_up_at_once(path: Path) -> None:
         assert len(cache.get_many("model", "document", texts + texts)) == 2_400
 
 
+def test_many_known_texts_come_as_one_matrix(path: Path) -> None:
+    """Repeats have the same row, unknown texts none, and each lookup is counted."""
+    texts = [f"text {number}" for number in range(1_200)]
+    vectors = fill(path, texts)
+    with opened(path) as cache:
+        asked = ["unknown", *texts, *reversed(texts), "unknown"]
+        found = cache.get_matrix("model", "document", asked, 8)
+        counts = cache.counts()
+    assert found.known == [False, *[True] * 2_400, False]
+    assert found.vectors.dtype == np.float32
+    np.testing.assert_array_equal(found.vectors[1:1_201], vectors)
+    np.testing.assert_array_equal(found.vectors[1_201:-1], vectors[::-1])
+    assert found.token_counts == [0, *range(1_200), *reversed(range(1_200)), 0]
+    assert (counts.lookups, counts.hits) == (2_402, 2_400)
+    assert counts.saved_tokens == 2 * sum(range(1_200))
+
+
+def test_a_vector_of_another_dimension_is_unknown(path: Path) -> None:
+    """What an embedder of the same name left before it changed is not answered."""
+    fill(path, ["a"])
+    with opened(path) as cache:
+        assert cache.get_matrix("model", "document", ["a"], 4).known == [False]
+        assert cache.get_matrix("model", "document", [], 4).vectors.shape == (0, 4)
+
+
 def test_a_text_kept_twice_has_its_last_vector(path: Path) -> None:
     """A later answer replaces an earlier one."""
     fill(path, ["a"])
@@ -153,6 +178,7 @@ def test_a_damaged_row_counts_as_missing(path: Path, damage: str) -> None:
         database.commit()
     with opened(path) as cache:
         assert cache.get_many("model", "document", ["a"]) == {}
+        assert cache.get_matrix("model", "document", ["a"], 8).known == [False]
         cache.set_many("model", "document", ["a"], vectors, [1])
         assert list(cache.get_many("model", "document", ["a"])) == [0]
 

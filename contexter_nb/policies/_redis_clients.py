@@ -1,0 +1,83 @@
+"""A Redis client for each event loop, whose connections end with the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+
+class RedisClients:
+    """A connection belongs to the loop it was made on, and is closed there.
+
+    A loop that ends as `asyncio.run` and `asyncio.Runner` end theirs closes its
+    connections itself; those of a loop that was only closed are dropped with the next
+    client that is made, and with `close`.
+
+    Parameters
+    ----------
+    make : callable
+        Returns a new ``redis.asyncio.Redis``.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._clients: dict[
+            asyncio.AbstractEventLoop, tuple[Any, AsyncGenerator[None]]
+        ] = {}
+
+    async def of_loop(self) -> Any:
+        """Return the client of the running loop."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            found = self._clients.get(loop)
+            if found is not None:
+                return found[0]
+            self._drop_ended()
+            client = self._make()
+            end = self._at_the_end(loop, client)
+            self._clients[loop] = client, end
+        await anext(end)
+        return client
+
+    async def _at_the_end(
+        self, loop: asyncio.AbstractEventLoop, client: Any
+    ) -> AsyncGenerator[None]:
+        # The one thing that a loop does before it is closed is to close generators.
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._clients.pop(loop, None)
+            await client.aclose()
+
+    def _drop_ended(self) -> None:
+        for loop in [loop for loop in self._clients if loop.is_closed()]:
+            client, _ = self._clients.pop(loop)
+            _drop(client)
+
+    async def close(self) -> None:
+        """Close the connections of this loop and of those that ended."""
+        with self._lock:
+            self._drop_ended()
+            found = self._clients.get(asyncio.get_running_loop())
+        if found is not None:
+            await found[1].aclose()
+
+
+def _drop(client: Any) -> None:
+    """Close the sockets of a client whose loop is closed."""
+    pool = client.connection_pool
+    for connection in (*pool._available_connections, *pool._in_use_connections):
+        writer, connection._writer, connection._reader = connection._writer, None, None
+        if writer is None:
+            continue
+        # The public ways all leave the closing of the socket to the loop.
+        with contextlib.suppress(RuntimeError):
+            writer.transport.abort()
+        lost = getattr(writer.transport, "_call_connection_lost", None)
+        if lost is not None:
+            lost(None)
