@@ -6,6 +6,7 @@ May import `core` (and `clients`, which come with the remote services); imported
 
 from __future__ import annotations
 
+from contexter_nb.retrieval._asking import ask
 from contexter_nb.retrieval._budget import Budget, PricedEmbedder
 from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
 from contexter_nb.retrieval._chunking import CHUNKING_VERSION, chunk_document
@@ -67,11 +68,13 @@ from contexter_nb.retrieval._sources import (
     library_source,
 )
 from contexter_nb.retrieval._static_model import StaticEmbedder
+from contexter_nb.retrieval._survey import Survey
 from contexter_nb.retrieval._term_match import TermMatcher
 from contexter_nb.retrieval._text import repair
 from contexter_nb.retrieval._voyage_embedder import VoyageEmbedder
 
 __all__ = [
+    "ask",
     "Budget",
     "CachedEmbeddings",
     "Candidate",
@@ -129,6 +132,7 @@ __all__ = [
     "STANDARD_LIBRARY",
     "standard_modules",
     "StaticEmbedder",
+    "Survey",
     "TermMatcher",
     "Vectors",
     "VoyageEmbedder",

@@ -1,0 +1,51 @@
+"""A sample of the collection is spread, repeatable and carries true vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from contexter_nb.retrieval._survey import sample
+
+
+def index_of(session: Any) -> Any:
+    """Return the index that a session searches."""
+    return session._verbs.index_store
+
+
+def test_a_sample_depends_on_the_ids_alone() -> None:
+    """The order in which the engine lists ids does not change which are chosen."""
+    ids = np.random.default_rng(3).integers(0, 2**63, 5_000).astype(np.uint64)
+    assert sample(ids, 100) == sample(ids[::-1].copy(), 100)
+
+
+def test_a_sample_of_neighbours_is_spread() -> None:
+    """Of ids that follow one another every part gives some."""
+    chosen = np.array(sample(np.arange(10_000, dtype=np.uint64), 200))
+    assert np.histogram(chosen, 10, (0, 10_000))[0].min() > 5
+
+
+def test_a_small_collection_is_surveyed_whole(small_session: Any) -> None:
+    """Where there are fewer passages than asked for, each comes once."""
+    survey = index_of(small_session).survey(1_000_000)
+    assert survey.chunks == len(set(survey.chunk_ids)) == len(survey.vectors)
+    assert set(survey.libraries) == {"textwrap", "json", "httpx"}
+    assert survey.vectors.dtype == np.float32
+    assert np.allclose(np.linalg.norm(survey.vectors, axis=1), 1, atol=1e-4)
+
+
+def test_a_survey_keeps_to_its_limit_and_repeats(small_session: Any) -> None:
+    """Two surveys of the same collection are the same."""
+    one, other = (index_of(small_session).survey(25) for _ in range(2))
+    assert one.chunk_ids == other.chunk_ids
+    assert len(one.chunk_ids) == len(one.titles) == 25
+
+
+def test_vectors_come_for_what_is_stored(small_session: Any) -> None:
+    """A passage's vector is that of the survey; an unknown id is left out."""
+    index = index_of(small_session)
+    survey = index.survey(5)
+    found = index.vectors([survey.chunk_ids[3], "0" * 16, survey.chunk_ids[0]])
+    assert list(found) == [survey.chunk_ids[3], survey.chunk_ids[0]]
+    assert np.array_equal(found[survey.chunk_ids[0]], survey.vectors[0])
