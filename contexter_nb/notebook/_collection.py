@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -70,7 +71,8 @@ class Collection:
         limit : int
             How many passages at most.
         """
-        return await ask(self._verbs.index_store.survey, limit)
+        survey: Survey = await ask(self._verbs.index_store.survey, limit)
+        return survey
 
     async def vectors(self, chunk_ids: Sequence[str]) -> dict[str, Vectors]:
         """Return the vectors of those of some passages that are stored.
@@ -80,10 +82,10 @@ class Collection:
         chunk_ids : sequence of str
             From a frame's chunk_id column.
         """
-        try:
-            return await ask(self._verbs.index_store.vectors, list(chunk_ids))
-        except EmptyIndexError:
-            return {}
+        found: dict[str, Vectors] = {}
+        with contextlib.suppress(EmptyIndexError):
+            found = await ask(self._verbs.index_store.vectors, list(chunk_ids))
+        return found
 
     async def embedded(self, query: str) -> Vectors:
         """Return a question's vector, float32, length 1; it was embedded before.

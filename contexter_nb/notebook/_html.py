@@ -25,6 +25,11 @@ def escape(text: object) -> str:
 def safe_url(url: str) -> str:
     """Return a URL that may be a link, or nothing: no script, no data.
 
+    Parameters
+    ----------
+    url : str
+        Anything that was fetched.
+
     Examples
     --------
     >>> safe_url("javascript:alert(1)")
