@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
@@ -21,10 +21,13 @@ from contexter_nb.retrieval import (
     EmbeddingCache,
     StaticEmbedder,
     TermMatcher,
+    Where,
 )
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from contexter_nb.dashboards import Explorer
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
@@ -136,6 +139,58 @@ class Session:
     limits = _synchronous(Verbs.limits)
     cache_stats = _synchronous(Verbs.cache_stats)
     close = _synchronous(Verbs.close)
+
+    def explorer(
+        self,
+        query: str = "",
+        *,
+        mode: str = "hybrid",
+        limit: int = 10,
+        where: Where | None = None,
+        weights: Mapping[str, float] | None = None,
+        rerank: bool = False,
+    ) -> Explorer:
+        """Open a view to search with: type, filter, compare settings, judge hits.
+
+        Parameters
+        ----------
+        query : str, default ""
+            The question to begin with.
+        mode, limit, where, weights, rerank
+            As in `search`, to begin with. What `where` says of library, kind and
+            source by value can be changed in the view.
+
+        Returns
+        -------
+        Explorer
+            Displays itself; `results`, `selection` and `judgments` are frames, `code`
+            is the cell that gives the same hits, `freeze` leaves a still picture.
+
+        Raises
+        ------
+        InvalidArgumentError
+            An argument cannot be used; the message says what would do.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     report = nb.index("textwrap")
+        ...     explorer = nb.explorer("shorten a text", limit=3)
+        >>> explorer.code
+        'nb.search("shorten a text", limit=3)'
+        """
+        from contexter_nb.dashboards import Explorer  # widgets load on first use
+
+        return Explorer(
+            self,
+            query,
+            mode=mode,
+            limit=limit,
+            where=where,
+            weights=weights,
+            rerank=rerank,
+        )
 
     def __enter__(self) -> Self:
         """Return the session."""
