@@ -30,7 +30,7 @@ def widget_class() -> Any:
         """Shows the parts of a state; only its owner writes them."""
 
         _esm = asset("explorer.js")
-        _css = asset("explorer.css")
+        _css = asset("look.css") + asset("explorer.css")
         setting = Dict().tag(sync=True)
         status = Dict().tag(sync=True)
         hits = Dict().tag(sync=True)

@@ -21,7 +21,8 @@ def as_snapshot(state: State) -> str:
     """Return what is shown as one piece of HTML, without script."""
     return (
         f'<div class="cx cx-still">{stylesheet()}{stylesheet("still")}'
-        f"{_heading(state)}{_problem(state)}{_map(state)}{_lists(state)}</div>"
+        f"{_heading(state)}{_problem(state)}"
+        f'<div class="cx-sides">{_map(state)}{_lists(state)}</div></div>'
     )
 
 
@@ -76,7 +77,10 @@ def _map(state: State) -> str:
         f"{count(len(state.chart.chunk_ids))} passages on their two main axes "
         f"({kept} of the variance), the hits and the question (diamond) among them."
     )
-    return f"<div>{drawing}</div><p><small>{escape(told)}</small></p>"
+    return (
+        f'<div class="cx-map-side"><div>{drawing}</div>'
+        f"<p><small>{escape(told)}</small></p></div>"
+    )
 
 
 def _lists(state: State) -> str:
@@ -85,13 +89,13 @@ def _lists(state: State) -> str:
         return ""
     if not hits["now"]:
         return "<p>No hits. Loosen the filters, or ask in other words.</p>"
-    lists = hits_html(hits["now"], state.judged)
-    if hits["pinned"] is None:
-        return lists
-    return (
-        f"<p><strong>Compared with:</strong> {escape(hits['pinned_label'])}</p>"
-        f"{lists}<p><strong>{escape(hits['pinned_label'])}</strong></p>"
-        f"{hits_html(hits['pinned'], state.judged)}"
+    sides = [(hits["label"], hits["now"])]
+    if hits["pinned"] is not None:
+        sides.append((f"pinned: {hits['pinned_label']}", hits["pinned"]))
+    return "".join(
+        f'<div class="cx-list-side"><p><small>{escape(name)}</small></p>'
+        f"{hits_html(listed, state.judged)}</div>"
+        for name, listed in sides
     )
 
 

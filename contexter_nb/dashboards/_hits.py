@@ -15,6 +15,7 @@ TEXT_CHARS = 4_000
 ALIASES_SHOWN = 3
 # What rank r counts in the fusion is 1 / (20 + r): the bars say so, too.
 _RRF_K = 20
+_SIGNATURE = re.compile(r"\w[\w.]*\([^\n]*\)(?: -> [^\n]*)?")
 _PART_NAMES = {"dense_rank": "meaning", "text_rank": "words"}
 # Controls but tab and line feed; what turns the direction of text around.
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -53,30 +54,53 @@ def hit_values(hits: pd.DataFrame, query: str, mode: str) -> list[dict[str, Any]
     -------
     list of dict
         id, rank, title and text (in runs, see `marked_runs`), url (http, https or
-        nothing), library, version, kind, also, score (text), share (0 to 1) and parts:
-        for each part of the search its name, rank (or None) and share.
+        nothing), library, version, kind, also, signature (of a callable), score (text),
+        share (0 to 1) and parts: for each part of the search its name, rank (or None)
+        and share.
     """
     records: list[dict[Any, Any]] = hits.to_dict("records")
     best = max((float(each["score"]) for each in records), default=0.0)
     columns = [name for name in hits.columns if str(name).endswith("_rank")]
     shown = [name for name in columns if hits[name].notna().any()]
     return [
-        {
-            "id": str(each["chunk_id"]),
-            "rank": int(each["rank"]),
-            "title": marked_runs(plain(each["title"]), query),
-            "url": web_url(str(each["url"])),
-            "library": plain(each["library"]),
-            "version": plain(each["version"]),
-            "kind": plain(each["kind"]),
-            "also": _also(each["aliases"]),
-            "text": marked_runs(_cut(plain(each["text"])), query),
-            "score": f"{each['score']:.3f}",
-            "share": _share(float(each["score"]), 1.0 if mode == "dense" else best),
-            "parts": [_part(name, each[name]) for name in shown],
-        }
-        for each in records
+        _hit(each, query, best if mode != "dense" else 1.0, shown) for each in records
     ]
+
+
+def _hit(
+    each: Mapping[Any, Any], query: str, best: float, shown: Sequence[str]
+) -> dict[str, Any]:
+    signature, text = split_signature(_cut(plain(each["text"])))
+    return {
+        "id": str(each["chunk_id"]),
+        "rank": int(each["rank"]),
+        "title": marked_runs(plain(each["title"]), query),
+        "url": web_url(str(each["url"])),
+        "library": plain(each["library"]),
+        "version": plain(each["version"]),
+        "kind": plain(each["kind"]),
+        "also": _also(each["aliases"]),
+        "signature": signature,
+        "text": marked_runs(text, query),
+        "score": f"{each['score']:.3f}",
+        "share": _share(float(each["score"]), best),
+        "parts": [_part(name, each[name]) for name in shown],
+    }
+
+
+def split_signature(text: str) -> tuple[str, str]:
+    """Return the signature that a passage begins with, or nothing, and the rest.
+
+    Examples
+    --------
+    >>> split_signature("dedent(text)\\n\\nRemove common white space.")
+    ('dedent(text)', 'Remove common white space.')
+    """
+    first, gap, rest = text.partition("\n\n")
+    line = " ".join(first.split())
+    if gap and rest.strip() and _SIGNATURE.fullmatch(line):
+        return line, rest.lstrip("\n")
+    return "", text
 
 
 def _part(column: str, rank: Any) -> list[Any]:

@@ -36,9 +36,13 @@ def _item(hit: Mapping[str, Any], grade: int | None) -> str:
     return (
         f"<li><div><strong>{_title(hit)}</strong> "
         f"<small>{escape(facts)}{tail}</small></div>{also}"
-        f"<pre>{runs_html(_shortened(hit['text']))}</pre>"
+        f"<pre>{_signature(hit)}{runs_html(_shortened(hit['text']))}</pre>"
         f"<div><small>{_scores(hit)}</small></div></li>"
     )
+
+
+def _signature(hit: Mapping[str, Any]) -> str:
+    return f"{escape(hit['signature'])}\n\n" if hit["signature"] else ""
 
 
 def _title(hit: Mapping[str, Any]) -> str:
