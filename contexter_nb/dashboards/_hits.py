@@ -89,11 +89,11 @@ def _hit(
 
 
 def split_signature(text: str) -> tuple[str, str]:
-    """Return the signature that a passage begins with, or nothing, and the rest.
+    r"""Return the signature that a passage begins with, or nothing, and the rest.
 
     Examples
     --------
-    >>> split_signature("dedent(text)\\n\\nRemove common white space.")
+    >>> split_signature("dedent(text)\n\nRemove common white space.")
     ('dedent(text)', 'Remove common white space.')
     """
     first, gap, rest = text.partition("\n\n")
