@@ -223,7 +223,7 @@ class Desk:
         if not setting.is_blank and not setting.similar_to and setting.mode != "text":
             vectors = {"": await self._collection.embedded(setting.query), **vectors}
         return {
-            key: (float(place[0]), float(place[1]))
+            key: (round(float(place[0]), 4), round(float(place[1]), 4))
             for key, vector in vectors.items()
             for place in placed(chart, vector)
         }

@@ -652,7 +652,7 @@ class View {
     });
     if (question) {
       dots.push(s("path", {
-        class: "cx-question", d: `M${question[0]} ${question[1] - 8}l8 8l-8 8l-8 -8z`,
+        class: "cx-question", d: `M${question[0]} ${question[1] - 9}l9 9l-9 9l-9 -9z`,
       }));
     }
     this.dots.replaceChildren(...dots);
@@ -787,7 +787,7 @@ class View {
   glow(id, on) {
     const dot = [...this.dots.children].find((each) => each.dataset.id === id);
     dot?.classList.toggle("cx-glow", on);
-    if (on && dot) this.dots.append(dot);
+    if (on && dot) this.dots.insertBefore(dot, this.dots.querySelector(".cx-question"));
   }
 
   nearest(event) {
