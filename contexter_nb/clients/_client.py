@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from contexter_nb.clients._call import Call
-from contexter_nb.clients._client_metrics import ClientMetrics
+from contexter_nb.clients._client_metrics import ClientMetrics, MetricsSource
 from contexter_nb.clients._health import HealthCheck
 from contexter_nb.clients._open_clients import remember
 from contexter_nb.clients._pipeline import Knowledge, Pipeline, deadline_passed
@@ -58,7 +58,6 @@ from contexter_nb.core import (
 )
 from contexter_nb.policies import (
     APICache,
-    APIMonitor,
     BreakerConfig,
     BreakerRegistry,
     Bulkhead,
@@ -312,7 +311,7 @@ class APIClient:
             service=self.service,
             operations=(
                 monitor.get_metrics(window_seconds=window_seconds, service=self.service)
-                if isinstance(monitor, APIMonitor)
+                if isinstance(monitor, MetricsSource)
                 else ()
             ),
             limiter=self.limiter.get_status() if self.limiter is not None else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from contexter_nb.policies import APIMetrics, BreakerStatus, LimiterStatus, TierStats
 
@@ -32,3 +33,21 @@ class ClientMetrics:
     cache: tuple[TierStats, ...]
     in_use: int
     waiting: int
+
+
+@runtime_checkable
+class MetricsSource(Protocol):
+    """A monitor that can say what it was told."""
+
+    def get_metrics(
+        self, *, window_seconds: float | None, service: str | None
+    ) -> tuple[APIMetrics, ...]:
+        """Return the metrics of each operation.
+
+        Parameters
+        ----------
+        window_seconds : float or None
+            Of which last seconds; None for all.
+        service : str or None
+            Only this one's.
+        """

@@ -193,6 +193,11 @@ class QdrantAPIClient(QdrantCollections, QdrantReading):
         """The client underneath, with its metrics."""
         return self._client
 
+    @property
+    def place(self) -> str:
+        """Where the points are: the server's address, or ``:memory:``."""
+        return MEMORY if self._local else self._client.base_url
+
     async def upsert_vectors(
         self, name: str, points: Points, *, wait: bool = True
     ) -> UpsertResult:
@@ -366,9 +371,8 @@ class QdrantAPIClient(QdrantCollections, QdrantReading):
         await self.close()
 
     def __repr__(self) -> str:
-        place = MEMORY if self._local else self._client.base_url
         state = " closed" if self._client.closed else ""
-        return f"<QdrantAPIClient {self._client.service} {place}{state}>"
+        return f"<QdrantAPIClient {self._client.service} {self.place}{state}>"
 
     async def _deleted(self, name: str, selector: Any, wait: bool) -> None:
         await self._run(

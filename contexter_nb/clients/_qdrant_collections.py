@@ -94,9 +94,10 @@ class QdrantCollections(QdrantAsking):
             payload_indexes=dict(payload_indexes or {}),
         )
         try:
-            state = await self.fetch_state(name)
+            there = await self.has_collection(name)
+            state = await (self.fetch_state(name) if there else self._created(spec))
         except NotFoundError:
-            state = await self._created(spec)
+            state = await self._created(spec)  # deleted in between
         if adopt and state.identity is None:
             await self._run(
                 read("update_collection"),
@@ -128,6 +129,25 @@ class QdrantCollections(QdrantAsking):
             read("get_collection"), lambda library: library.get_collection(name)
         )
         return state_of(name, info)
+
+    async def has_collection(self, name: str) -> bool:
+        """Tell whether there is a collection, or an alias, of this name.
+
+        Parameters
+        ----------
+        name : str
+
+        Raises
+        ------
+        APIIntegrationError
+            The call failed.
+        """
+        checked_name(name)
+        there = await self._run(
+            read("collection_exists"),
+            lambda library: library.collection_exists(name),
+        )
+        return bool(there) or name in await self.aliases()
 
     async def drop_collection(self, name: str) -> bool:
         """Delete a collection with all its points.

@@ -40,12 +40,15 @@ class Point:
         the vectors of ``qdrant_edge.Bm25`` have.
     payload : mapping, optional
         Numbers of NumPy, aware datetimes, dates and UUIDs are turned into JSON.
+    is_note : bool, default False
+        Whether it may be without vectors: found by `scroll` and `retrieve` only.
     """
 
     id: Key
     dense: Any = field(default=None, repr=False)
     sparse: Any = field(default=None, repr=False)
     payload: Mapping[str, Any] | None = field(default=None, repr=False)
+    is_note: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +148,7 @@ def ready(point: Point, dimension: int | None) -> Ready:
         sparse = sparse_of(point.sparse, f"point {point.id!r}")
         if sparse.indices:  # a text without words has none
             vector[TEXT] = sparse
-    if point.dense is None and point.sparse is None:
+    if point.dense is None and point.sparse is None and not point.is_note:
         raise InvalidArgumentError(
             f"Point {point.id!r} has neither a dense nor a sparse vector; give one."
         )

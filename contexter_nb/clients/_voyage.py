@@ -12,7 +12,7 @@ from contexter_nb.clients._client import APIClient
 from contexter_nb.clients._client_metrics import ClientMetrics
 from contexter_nb.clients._health import HealthCheck
 from contexter_nb.clients._pipeline import Knowledge
-from contexter_nb.clients._prices import usd_of
+from contexter_nb.clients._prices import price_per_million_usd, usd_of
 from contexter_nb.clients._url import host_of
 from contexter_nb.clients._voyage_auth import VoyageAIAuthHandler
 from contexter_nb.clients._voyage_batches import Item
@@ -438,6 +438,60 @@ class VoyageAIClient:
         texts : sequence of str
         """
         return list(self._count(texts))
+
+    def limit_of(self, model: str | None = None) -> RateLimitConfig | None:
+        """Return the rate limit that a model's calls go by; None without one.
+
+        Parameters
+        ----------
+        model : str, optional
+            By default the client's.
+        """
+        limiter = self._limit_of(find_model(model or self.model, "embedding"))
+        return limiter.config if limiter is not None else None
+
+    def price_per_million_usd(self, model: str | None = None) -> float | None:
+        """Return what a million tokens of a model cost; None where that is not known.
+
+        Parameters
+        ----------
+        model : str, optional
+            By default the client's.
+        """
+        return price_per_million_usd(model or self.model, self._prices)
+
+    async def is_cached(
+        self,
+        texts: Sequence[str],
+        *,
+        model: str | None = None,
+        input_type: InputType | None = None,
+        dimension: int | None = None,
+    ) -> list[bool]:
+        """Tell which texts `generate_embeddings` would take from the cache.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            n texts.
+        model, input_type, dimension : optional
+            As of `generate_embeddings`.
+
+        Returns
+        -------
+        list of bool
+            n answers; False for all of them where there is no cache.
+        """
+        plan = EmbeddingPlan(
+            model=find_model(model or self.model, "embedding"),
+            input_type=input_type,
+            asked_dimension=dimension,
+        )
+        if self._client.cache is None:
+            return [False] * len(texts)
+        keys = [plan.key(text) for text in texts]
+        kept = await self._client.cache.get_many(dict.fromkeys(keys))
+        return [key in kept for key in keys]
 
     async def health_check(self) -> HealthCheck:
         """Ask whether the service answers and takes the key, at no cost.

@@ -53,7 +53,7 @@ class Kind:
 
 _LIBRARY = Column("library", STRING, "distribution, module, folder or table")
 _VERSION = Column("version", STRING, "its version; empty where it has none")
-_SOURCE = Column("source", STRING, "installed, stdlib, folder or frame")
+_SOURCE = Column("source", STRING, "installed, stdlib, folder, frame or context7")
 _TITLE = Column("title", STRING, "dotted public name, or a page's heading path")
 _ALIASES = Column("aliases", OBJECT, "tuple of the other names it is found under")
 _KIND = Column(
@@ -70,13 +70,22 @@ _SECONDS = Column("seconds", NUMBER, "time it took, s")
 _SERVICE = Column("service", STRING, "short name of the service")
 _OPERATION = Column("operation", STRING, "what was asked of it")
 _ERROR = Column("error", STRING, "what went wrong; missing where nothing did")
+_QUERY = Column("query", STRING, "what is asked")
+_QUERY_ID = Column("query_id", STRING, "q and 16 hexadecimal digits, stable")
+_GRADE = Column("grade", COUNT_OR_NONE, "0 not relevant to 3; missing: taken back")
+_ORIGIN = Column("origin", STRING, "person, imported or generated")
+_VARIANT = Column("variant", STRING, "name of a setting; the first is the baseline")
+_METRIC = Column("metric", STRING, "as ir-measures names it, or overlap@10 and RBO")
+_TOKENS_SPENT = Column("tokens", INTEGER, "tokens charged, or counted where free")
+_P50_MS = Column("p50_ms", NUMBER, "median time of a call, ms")
+_P95_MS = Column("p95_ms", NUMBER, "95 of 100 calls are quicker, ms")
 
 _ALL = (
     Kind(
         "status",
         "a service",
         (
-            Column("service", STRING, "embedder, index, cache or bridge"),
+            Column("service", STRING, "embedder, index, cache, answers or a service"),
             Column("mode", STRING, "embedded, local server, remote, or closed"),
             Column("healthy", TRUTH, "whether it just answered"),
             Column("latency_ms", NUMBER, "time of that answer, ms"),
@@ -85,16 +94,18 @@ _ALL = (
     ),
     Kind(
         "libraries",
-        "something that can be indexed by name, distributions first",
+        "something that can be indexed by name, what is installed first",
         (
             _LIBRARY,
             _VERSION,
             _SOURCE,
             Column("indexed_version", STRING, "missing where it is not indexed"),
-            Column("modules", INTEGER, "Python modules, counted without importing"),
-            Column("size_bytes", INTEGER, "size of its files, bytes"),
+            Column("versions", OBJECT, "tuple of the versions there are, newest first"),
+            Column("modules", COUNT_OR_NONE, "Python modules; missing: not known"),
+            Column("size_bytes", COUNT_OR_NONE, "size of its files; missing: unknown"),
             Column("import_names", OBJECT, "tuple of top-level import names"),
             Column("summary", STRING, "one line about it"),
+            _ERROR,
         ),
     ),
     Kind(
@@ -133,6 +144,50 @@ _ALL = (
             _USD,
             _SECONDS,
             _ERROR,
+        ),
+    ),
+    Kind(
+        "estimate",
+        "a library; then a row for each of its documents with a problem",
+        (
+            _LIBRARY,
+            _VERSION,
+            Column("document", STRING, "missing in a library's own row"),
+            _CHUNKS,
+            Column("unchanged", INTEGER, "passages that are stored already"),
+            Column("in_cache", INTEGER, "of the others, embedded before"),
+            Column("embedded", INTEGER, "texts that would be embedded"),
+            Column("tokens", INTEGER, "of these, estimated"),
+            Column("requests", INTEGER, "to the embedder, none repeated"),
+            _USD,
+            _SECONDS,
+            Column("assumption", STRING, "what the figures rest on"),
+            _ERROR,
+        ),
+    ),
+    Kind(
+        "costs",
+        "a model of a service on a day, the latest day first",
+        (
+            Column("day", INSTANT, "when it began, UTC"),
+            _SERVICE,
+            Column("model", STRING, "empty where the service has none"),
+            Column("calls", INTEGER, "calls that were charged"),
+            Column("tokens", INTEGER, "of these"),
+            _USD,
+            Column("saved_calls", INTEGER, "answers that came from a cache"),
+            Column("saved_tokens", INTEGER, "tokens that cached answers had cost"),
+            Column("saved_usd", NUMBER, "US dollars that cached answers had cost"),
+        ),
+    ),
+    Kind(
+        "rerank",
+        "a text, the most relevant first",
+        (
+            Column("rank", INTEGER, "from 1"),
+            Column("score", NUMBER, "relevance by the model, larger is better"),
+            Column("position", INTEGER, "its place in what was given, from 0"),
+            _TEXT,
         ),
     ),
     Kind(
@@ -219,6 +274,157 @@ _ALL = (
         ),
     ),
     Kind(
+        "judgments",
+        "a judged passage, in the order in which they were first judged",
+        (
+            _QUERY,
+            _QUERY_ID,
+            _CHUNK_ID,
+            _GRADE,
+            _TITLE,
+            _LIBRARY,
+            _VERSION,
+            Column("changed", TRUTH, "whether it says something else than it did"),
+            Column("indexed", TRUTH, "whether it is in the index now"),
+            _ORIGIN,
+            Column("judged_by", STRING, "login name of who judged"),
+            Column("judged_at", INSTANT, "UTC"),
+            Column("superseded", TRUTH, "whether a later judgment counts instead"),
+        ),
+    ),
+    Kind(
+        "export_judgments",
+        "a file that was written",
+        (
+            Column("file", STRING, "its name"),
+            Column("lines", INTEGER, "judgments, or queries, in it"),
+            Column("detail", STRING, "what it is"),
+        ),
+    ),
+    Kind(
+        "pool",
+        "a passage to judge, in an order that tells nothing",
+        (
+            _QUERY,
+            _QUERY_ID,
+            _CHUNK_ID,
+            _TITLE,
+            _LIBRARY,
+            _VERSION,
+            _KIND,
+            _TEXT,
+            _URL,
+        ),
+    ),
+    Kind(
+        "known_items",
+        "a generated question and the passage it was made of",
+        (
+            _QUERY,
+            _QUERY_ID,
+            _CHUNK_ID,
+            _GRADE,
+            _TITLE,
+            _LIBRARY,
+            _VERSION,
+            _ORIGIN,
+        ),
+    ),
+    Kind(
+        "experiment",
+        "a variant by a metric, in the order given",
+        (
+            _VARIANT,
+            _METRIC,
+            Column("value", NUMBER, "mean over the queries"),
+            Column("ci_low", NUMBER, "95 % bootstrap interval of value, lower end"),
+            Column("ci_high", NUMBER, "95 % bootstrap interval of value, upper end"),
+            Column("delta", NUMBER, "value less the baseline's"),
+            Column("delta_low", NUMBER, "95 % interval of delta, lower end"),
+            Column("delta_high", NUMBER, "95 % interval of delta, upper end"),
+            Column("p_value", NUMBER, "two-sided, of the paired test"),
+            Column("p_adjusted", NUMBER, "by Holm, over all comparisons of the frame"),
+            Column("verdict", STRING, "baseline, better, worse or no evidence"),
+            Column("wins", COUNT_OR_NONE, "queries it is better at than the baseline"),
+            Column("ties", COUNT_OR_NONE, "queries both are equally good at"),
+            Column("losses", COUNT_OR_NONE, "queries it is worse at"),
+            Column("queries", INTEGER, "queries that count"),
+            Column("judged", NUMBER, "share of the first 10 hits that has a judgment"),
+            _P50_MS,
+            _P95_MS,
+            _TOKENS_SPENT,
+            _USD,
+        ),
+    ),
+    Kind(
+        "experiment_queries",
+        "a query by variant and metric; then those that failed, with an error",
+        (
+            _QUERY,
+            _QUERY_ID,
+            _VARIANT,
+            _METRIC,
+            Column("value", NUMBER, "of this query"),
+            Column("delta", NUMBER, "value less the baseline's"),
+            Column("judged", NUMBER, "share of the first 10 hits that has a judgment"),
+            Column("found", INTEGER, "hits"),
+            Column("latency_ms", NUMBER, "from the question to the frame, ms"),
+            _TOKENS_SPENT,
+            _USD,
+            _ERROR,
+        ),
+    ),
+    Kind(
+        "experiments",
+        "an experiment, the latest first",
+        (
+            Column("experiment_id", STRING, "for nb.experiment_run(...)"),
+            Column("started_at", INSTANT, "when it began, UTC"),
+            Column("state", STRING, "running, done, interrupted, failed or damaged"),
+            Column("variants", OBJECT, "tuple of names, the baseline first"),
+            Column("queries", INTEGER, "queries asked"),
+            Column("searches", INTEGER, "searches that were answered"),
+            Column("judgments", INTEGER, "judged passages it was measured by"),
+            _ORIGIN,
+            Column("embedder", STRING, "what the index was made with"),
+            _TOKENS_SPENT,
+            _USD,
+        ),
+    ),
+    Kind(
+        "compare",
+        "a hit of a variant, then what it lost of the baseline's hits",
+        (
+            _VARIANT,
+            Column("rank", COUNT_OR_NONE, "missing where the variant lost it"),
+            Column("baseline_rank", COUNT_OR_NONE, "missing where it is new"),
+            Column("moved", COUNT_OR_NONE, "ranks up (below 0: down); missing: new"),
+            _TITLE,
+            _LIBRARY,
+            _KIND,
+            Column("score", NUMBER, "the variant's; missing where it lost the hit"),
+            _CHUNK_ID,
+            Column("overlap", NUMBER, "share of hits the variant and baseline share"),
+            Column("rbo", NUMBER, "rank-biased overlap with the baseline, 0 to 1"),
+        ),
+    ),
+    Kind(
+        "recall_check",
+        "a number of hits k (by ef)",
+        (
+            Column("k", INTEGER, "hits compared"),
+            Column("ef", COUNT_OR_NONE, "breadth of the approximate search"),
+            Column("queries", INTEGER, "queries asked"),
+            Column("recall", NUMBER, "share of the exact hits that were found, mean"),
+            Column("worst", NUMBER, "the same for the worst query"),
+            Column("complete", INTEGER, "queries that lost no hit"),
+            Column("p50_ms", NUMBER, "median time of a call, ms"),
+            Column("exact_p50_ms", NUMBER, "the same, comparing with every vector"),
+            Column("chunks", INTEGER, "passages"),
+            Column("detail", STRING, "what that means"),
+        ),
+    ),
+    Kind(
         "requests",
         "a call of a remote service, the latest first",
         (
@@ -264,8 +470,8 @@ _ALL = (
             Column("retries", INTEGER, "of these, repeated"),
             Column("cache_hits", INTEGER, "calls that the cache answered"),
             Column("coalesced", INTEGER, "calls that took another call's answer"),
-            Column("p50_ms", NUMBER, "median time of a call, ms"),
-            Column("p95_ms", NUMBER, "95 of 100 calls are quicker, ms"),
+            _P50_MS,
+            _P95_MS,
             Column("p99_ms", NUMBER, "99 of 100 calls are quicker, ms"),
             Column("network_p50_ms", NUMBER, "median on the network, ms"),
             Column("network_p95_ms", NUMBER, "95th percentile on the network, ms"),

@@ -22,7 +22,8 @@ from contexter_nb.notebook._api_records import (
     tier_record,
 )
 from contexter_nb.notebook._arguments import check_count, check_seconds
-from contexter_nb.policies import APICache, APIKeyAuthHandler, APIMonitor
+from contexter_nb.notebook._remote import Remote
+from contexter_nb.policies import APIKeyAuthHandler
 from contexter_nb.retrieval import EmbeddingCache, in_thread
 
 if TYPE_CHECKING:
@@ -38,18 +39,15 @@ class APIVerbs:
 
     Parameters
     ----------
-    monitor : APIMonitor
-        Told by every client of the process.
-    answers : APICache
-        Answers of remote services, kept between kernels.
+    remote : Remote
+        What the session's clients share; closed with it.
     cache : EmbeddingCache
     """
 
-    def __init__(
-        self, *, monitor: APIMonitor, answers: APICache, cache: EmbeddingCache
-    ) -> None:
-        self.monitor = monitor
-        self.answers = answers
+    def __init__(self, *, remote: Remote, cache: EmbeddingCache) -> None:
+        self.remote = remote
+        self.monitor = remote.monitor
+        self.answers = remote.answers
         self.cache = cache
         self.closed = False
         self._graphql: dict[tuple[str, Secret | None], GraphQLClient] = {}
@@ -168,7 +166,9 @@ class APIVerbs:
         caches = {id(self.answers): ("answers", self.answers)}
         for client in open_clients():
             if client.cache is not None:
-                caches.setdefault(id(client.cache), (client.service, client.cache))
+                mine = client.cache is self.remote.vectors
+                name = "vectors" if mine else client.service
+                caches.setdefault(id(client.cache), (name, client.cache))
         rows = [
             tier_record(name, tier)
             for name, cache in caches.values()
@@ -324,7 +324,7 @@ class APIVerbs:
         for client in {*self._graphql.values(), *self._in_use}:
             await client.close()
         self._graphql.clear()
-        await self.answers.close()
+        await self.remote.close()
 
 
 def check_text(name: str, value: object) -> None:

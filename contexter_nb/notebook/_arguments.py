@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from contexter_nb.retrieval import (
     MODES,
     Catalog,
     Condition,
+    EmbeddedIndex,
     FolderSource,
     RowsSource,
     Source,
@@ -31,8 +33,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_QUERY_CHARS = 10_000
+MAX_EF = 10_000
 _TEXT_COLUMNS = ("text", "content", "body", "passage", "document")
-_SOURCES = ("installed", "stdlib", "folder", "frame")
+_SOURCES = ("installed", "stdlib", "folder", "frame", "context7")
+# As `contexter_nb.clients` takes it: "/owner/name", "/owner/name/tag" or "@tag".
+_CONTEXT7_ID = re.compile(r"/[^/\s]+/[^/\s]+(?:/[^/\s]+)?")
 
 
 def check_query(query: object) -> str:
@@ -63,6 +68,27 @@ def check_limit(limit: object) -> int:
             f"limit is {limit:,}; give a number from 1 to {MAX_LIMIT:,}."
         )
     return int(limit)
+
+
+def check_ef(ef: object) -> int:
+    """Return how many candidates an approximate index keeps in view."""
+    breadth = check_count("ef", ef)
+    if breadth > MAX_EF:
+        raise InvalidArgumentError(f"ef is {breadth:,}; give at most {MAX_EF:,}.")
+    return breadth
+
+
+def check_breadth(ef: object, index: object) -> dict[str, int]:
+    """Return the breadth of an approximate search as an index takes it."""
+    if ef is None:
+        return {}
+    breadth = check_ef(ef)
+    if not isinstance(index, EmbeddedIndex):
+        raise InvalidArgumentError(
+            "ef can be set for an embedded index only; leave it out, the server has "
+            "its own."
+        )
+    return {"ef": breadth}
 
 
 def check_count(name: str, value: object) -> int:
@@ -99,6 +125,22 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
 def check_mode(mode: object) -> str:
     """Return how to search."""
     return check_choice("mode", mode, MODES)
+
+
+def check_weights(weights: object) -> None:
+    """Refuse weights of a search that are no mapping of part to number."""
+    if weights is not None and not isinstance(weights, Mapping):
+        raise InvalidArgumentError(
+            f"weights is {type(weights).__name__}; give a mapping of part to number."
+        )
+    for part, weight in (weights or {}).items():
+        check_choice("a part in weights", part, ("dense", "text", "terms"))
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)):
+            raise InvalidArgumentError(f"weights[{part!r}] is {weight!r}, no number.")
+        if not 0 <= weight <= 100:
+            raise InvalidArgumentError(
+                f"weights[{part!r}] is {weight}; give a number from 0 to 100."
+            )
 
 
 def check_texts(name: str, texts: object) -> list[str]:
@@ -142,6 +184,33 @@ def check_libraries(conditions: Sequence[Condition], catalog: Catalog | None) ->
                 )
 
 
+def context7_id(what: object, source: str | None) -> str | None:
+    """Return the id of a library of Context7, where that is meant; None otherwise.
+
+    Parameters
+    ----------
+    what : object
+        One thing to be indexed. What looks like an id and is a path here is a path.
+    source : str or None
+        ``context7`` where nothing else can be meant.
+
+    Raises
+    ------
+    InvalidArgumentError
+        `source` is ``context7``, and this is no id.
+    """
+    if isinstance(what, str) and _CONTEXT7_ID.fullmatch(what):
+        if source == "context7" or (source is None and not os.path.exists(what)):
+            return what
+    elif source == "context7":
+        shown = repr(what)[:80] if isinstance(what, str) else f"a {type(what).__name__}"
+        raise InvalidArgumentError(
+            f"{shown} is no library of Context7; give its id, as '/pandas-dev/pandas', "
+            'which nb.libraries("pandas", source="context7") shows.'
+        )
+    return None
+
+
 def sources_of(
     what: object, name: str | None, source: str | None, clock: Clock
 ) -> list[Source]:
@@ -175,7 +244,7 @@ def sources_of(
         found = [
             each for item in what for each in sources_of(item, name, source, clock)
         ]
-        return _distinct(found)
+        return distinct_sources(found)
     if isinstance(what, os.PathLike):
         return [_folder(Path(what), name)]
     if _is_frame(what):
@@ -194,7 +263,7 @@ def sources_of(
     return [_by_name(what.strip(), name, source, clock)]
 
 
-def _distinct(found: Sequence[Source]) -> list[Source]:
+def distinct_sources(found: Sequence[Source]) -> list[Source]:
     """Return sources once each; refuse two that are different under one name."""
     kept: dict[str, Source] = {}
     for each in found:

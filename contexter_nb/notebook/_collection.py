@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -107,5 +106,4 @@ def can_rerank(session: Session) -> bool:
     session : Session
         Any; it is not asked over the network.
     """
-    takes = "rerank" in inspect.signature(session.search).parameters
-    return takes and bool(getattr(session._verbs, "reranker", None))
+    return session._verbs.remote.settings.voyage_api_key is not None

@@ -6,7 +6,10 @@ import sys
 import warnings
 from typing import Any
 
+from contexter_nb.core import Clock
 from contexter_nb.retrieval import Progress
+
+_PATIENCE_SECONDS = 2.0
 
 
 def in_kernel() -> bool:
@@ -63,8 +66,8 @@ class ProgressBar:
             verb = "reading" if progress.stage == "collecting" else "cutting"
             bar.set_description_str(f"{progress.library}: {verb}{seen}")
 
-    def _begin(self) -> None:
-        options: dict[str, Any] = {"unit": " passages", "leave": False, "total": None}
+    def _begin(self, unit: str = " passages", total: int | None = None) -> None:
+        options: dict[str, Any] = {"unit": unit, "leave": False, "total": total}
         if not in_kernel():
             self._bar = _tqdm()(**options, dynamic_ncols=True, disable=None)
             return
@@ -84,3 +87,31 @@ class ProgressBar:
             # A closed widget would be an error message when the notebook is reopened.
             self._handle.update({"text/plain": ""}, raw=True)
             self._handle = None
+
+
+class SearchBar(ProgressBar):
+    """Shows the searches of a job that takes a while; a short one has no bar.
+
+    Parameters
+    ----------
+    total : int
+        How many searches there will be.
+    clock : Clock
+        Tells when it has taken a while.
+    """
+
+    def __init__(self, total: int, clock: Clock) -> None:
+        super().__init__()
+        self._total = total
+        self._clock = clock
+        self._started = clock.now()
+        self._done = 0
+
+    def step(self) -> None:
+        """Count one search."""
+        self._done += 1
+        if self._bar is None:
+            if self._clock.now() - self._started < _PATIENCE_SECONDS:
+                return
+            self._begin(" searches", self._total)
+        self._bar.update(self._done - self._bar.n)

@@ -4,15 +4,68 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from contexter_nb.clients import Library
 from contexter_nb.retrieval import (
     Chunk,
     Explanation,
     Hit,
     IndexedLibrary,
     IndexReport,
+    Installed,
     PartRank,
     Problem,
 )
+
+
+def installed_record(
+    found: Installed, indexed: IndexedLibrary | None
+) -> dict[str, object]:
+    """Return what is installed here as a row of `libraries`."""
+    return {
+        "library": found.library,
+        "version": found.version,
+        "source": found.source,
+        "indexed_version": indexed.version if indexed is not None else None,
+        "versions": (found.version,) if found.version else (),
+        "modules": found.modules,
+        "size_bytes": found.size_bytes,
+        "import_names": found.import_names,
+        "summary": found.summary,
+    }
+
+
+def context7_record(
+    found: Library, indexed: IndexedLibrary | None
+) -> dict[str, object]:
+    """Return what Context7 knows as a row of `libraries`."""
+    facts = [found.name, found.description]
+    if not found.is_ready:
+        facts.append(f"({found.state})")
+    return {
+        "library": found.id,
+        "version": "",
+        "source": "context7",
+        "indexed_version": indexed.version if indexed is not None else None,
+        "versions": found.versions,
+        "modules": None,
+        "size_bytes": None,
+        "import_names": (),
+        "summary": ": ".join(each for each in facts[:2] if each)
+        + "".join(f" {each}" for each in facts[2:]),
+    }
+
+
+def context7_problem_record(query: str, error: str) -> dict[str, object]:
+    """Return why Context7 could not be asked as a row of `libraries`."""
+    return {
+        "library": query,
+        "version": "",
+        "source": "context7",
+        "versions": (),
+        "import_names": (),
+        "summary": "",
+        "error": error,
+    }
 
 
 def chunk_record(chunk: Chunk) -> dict[str, object]:
@@ -67,7 +120,7 @@ def report_records(report: IndexReport) -> list[dict[str, object]]:
     none = dict.fromkeys(numbers, 0)
     who = {"library": report.library, "version": report.version}
     return [
-        {**who, **numbers},
+        {**who, **numbers, "error": report.stopped},
         *(
             {**who, **none, "document": each.title, "error": each.error}
             for each in report.problems
@@ -121,6 +174,8 @@ def note(part: PartRank, answer: Explanation) -> str:
 
 def state(indexed: IndexedLibrary, installed: str | None) -> str:
     """Return whether what is indexed is what is installed."""
+    if indexed.source == "context7":
+        return "in part"
     if not indexed.fingerprint:
         return "incomplete"
     if indexed.source in ("folder", "frame"):

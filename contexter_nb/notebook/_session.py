@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import os
 from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from contexter_nb.bridge import Bridge, get_bridge
-from contexter_nb.core import InvalidArgumentError, Secret, SystemClock
-from contexter_nb.notebook import _status_card
+from contexter_nb.core import Secret, SystemClock
+from contexter_nb.notebook import _completion, _status_card
+from contexter_nb.notebook._embedding import choose_embedder, choose_index
 from contexter_nb.notebook._home import find_home, shown
+from contexter_nb.notebook._remote import Remote
+from contexter_nb.notebook._settings import Settings
 from contexter_nb.notebook._verbs import Verbs
-from contexter_nb.policies import APICache, api_monitor
-from contexter_nb.retrieval import (
-    EmbeddedIndex,
-    Embedder,
-    EmbeddingCache,
-    StaticEmbedder,
-    TermMatcher,
-    Where,
-)
+from contexter_nb.policies import api_monitor
+from contexter_nb.retrieval import Embedder, EmbeddingCache, Where
 
 if TYPE_CHECKING:
     from typing import Self
@@ -79,6 +74,9 @@ class AsyncSession:
     explain = _awaitable(Verbs.explain)
     embed = _awaitable(Verbs.embed)
     similarity = _awaitable(Verbs.similarity)
+    rerank = _awaitable(Verbs.rerank)
+    costs = _awaitable(Verbs.costs)
+    estimate = _awaitable(Verbs.estimate)
     contents = _awaitable(Verbs.contents)
     remove = _awaitable(Verbs.remove)
     optimize = _awaitable(Verbs.optimize)
@@ -88,6 +86,17 @@ class AsyncSession:
     alerts = _awaitable(Verbs.alerts)
     limits = _awaitable(Verbs.limits)
     cache_stats = _awaitable(Verbs.cache_stats)
+    judge = _awaitable(Verbs.judge)
+    judgments = _awaitable(Verbs.judgments)
+    export_judgments = _awaitable(Verbs.export_judgments)
+    import_judgments = _awaitable(Verbs.import_judgments)
+    pool = _awaitable(Verbs.pool)
+    known_items = _awaitable(Verbs.known_items)
+    experiment = _awaitable(Verbs.experiment)
+    experiments = _awaitable(Verbs.experiments)
+    experiment_run = _awaitable(Verbs.experiment_run)
+    compare = _awaitable(Verbs.compare)
+    recall_check = _awaitable(Verbs.recall_check)
     close = _awaitable(Verbs.close)
 
     async def __aenter__(self) -> Self:
@@ -129,6 +138,9 @@ class Session:
     explain = _synchronous(Verbs.explain)
     embed = _synchronous(Verbs.embed)
     similarity = _synchronous(Verbs.similarity)
+    rerank = _synchronous(Verbs.rerank)
+    costs = _synchronous(Verbs.costs)
+    estimate = _synchronous(Verbs.estimate)
     contents = _synchronous(Verbs.contents)
     remove = _synchronous(Verbs.remove)
     optimize = _synchronous(Verbs.optimize)
@@ -138,6 +150,17 @@ class Session:
     alerts = _synchronous(Verbs.alerts)
     limits = _synchronous(Verbs.limits)
     cache_stats = _synchronous(Verbs.cache_stats)
+    judge = _synchronous(Verbs.judge)
+    judgments = _synchronous(Verbs.judgments)
+    export_judgments = _synchronous(Verbs.export_judgments)
+    import_judgments = _synchronous(Verbs.import_judgments)
+    pool = _synchronous(Verbs.pool)
+    known_items = _synchronous(Verbs.known_items)
+    experiment = _synchronous(Verbs.experiment)
+    experiments = _synchronous(Verbs.experiments)
+    experiment_run = _synchronous(Verbs.experiment_run)
+    compare = _synchronous(Verbs.compare)
+    recall_check = _synchronous(Verbs.recall_check)
     close = _synchronous(Verbs.close)
 
     def explorer(
@@ -219,13 +242,14 @@ class Session:
             return _status_card.State(home=shown(verbs.home), closed=True)
         try:
             identity = verbs.embedder.identity
-            catalog = verbs.index_store.catalog()
+            catalog = verbs.index_store.known_catalog()
         except Exception as exc:  # a repr must not raise
             return _status_card.State(home=shown(verbs.home), problem=str(exc))
         libraries = catalog.libraries.values() if catalog else ()
         return _status_card.State(
             home=shown(verbs.home),
             embedder=identity,
+            place=verbs.index_place,
             libraries=tuple(
                 (each.library, each.version, each.chunks) for each in libraries
             ),
@@ -236,24 +260,51 @@ class Session:
 def connect(
     *,
     home: str | os.PathLike[str] | None = None,
+    voyage_api_key: str | Secret | None = None,
+    voyage_base_url: str | None = None,
+    voyage_tier: str | None = None,
+    context7_api_key: str | Secret | None = None,
+    context7_base_url: str | None = None,
+    qdrant_url: str | None = None,
+    qdrant_api_key: str | Secret | None = None,
     redis_url: str | Secret | None = None,
     embedder: str | Embedder | None = None,
     bridge: Literal["thread", "nested"] = "thread",
 ) -> Session:
     """Open a session; with no argument it needs no key, no server and no network.
 
+    An argument wins over the environment's variable of the same name in capitals
+    (``VOYAGE_API_KEY``); nothing is sent before a verb needs it.
+
     Parameters
     ----------
     home : path-like, optional
-        The folder that keeps the index and the embeddings; the environment's
-        ``CONTEXTER_HOME``, else the platform's user data folder. Any number of kernels
-        may share it.
+        The folder that keeps the index, the caches and what was spent; the
+        environment's ``CONTEXTER_HOME``, else the platform's user data folder. Any
+        number of kernels may share it.
+    voyage_api_key : str or Secret, optional
+        With it, Voyage AI embeds and reranks.
+    voyage_base_url : str, optional
+        By default the host of the key's kind.
+    voyage_tier : str, optional
+        The account's limits: ``free`` (no payment method), ``tier 1`` (the default),
+        ``tier 2`` or ``tier 3``.
+    context7_api_key : str or Secret, optional
+        With it, or with its base URL, `libraries` and `docs` ask Context7, too.
+    context7_base_url : str, optional
+        By default the live service.
+    qdrant_url : str, optional
+        A Qdrant server or cluster, ``https://host:6333``, or ``:memory:``; by default
+        the index lies in the home folder.
+    qdrant_api_key : str or Secret, optional
     redis_url : str or Secret, optional
-        A Redis that keeps answers of remote services for several machines,
-        ``redis://host:6379/0``; the environment's ``REDIS_URL``, else none.
+        A Redis by which machines share answers, vectors and rate limits,
+        ``redis://host:6379/0``.
     embedder : str or Embedder, optional
-        ``"static"``, the keyless model (the default), or any object with `identity`,
-        `dimension` and an async `embed(texts, input_type)`.
+        ``"static"``, the keyless model; ``"voyage"``, the default where its key is
+        set, or ``"voyage:<model>"``, ``"voyage:<model>@<dimension>"``;
+        ``"fastembed:<model>"``, which downloads it once; or any object with
+        `identity`, `dimension` and an async `embed(texts, input_type)`.
     bridge : str, default "thread"
         How plain calls reach the async core: ``"thread"``, a loop in a thread of its
         own, or ``"nested"``, the cell's own loop re-entered by nest-asyncio2.
@@ -268,7 +319,7 @@ def connect(
     HomeError
         The home folder is a file, or cannot be made or written.
     InvalidArgumentError
-        The embedder or the bridge is unknown.
+        A key, an address, the embedder or the bridge cannot be used.
 
     Examples
     --------
@@ -277,51 +328,35 @@ def connect(
     ...     nb.contents().columns[0]
     'library'
     """
-    chosen = _embedder(embedder)
+    settings = Settings.read(
+        {
+            "voyage_api_key": voyage_api_key,
+            "voyage_base_url": voyage_base_url,
+            "voyage_tier": voyage_tier,
+            "context7_api_key": context7_api_key,
+            "context7_base_url": context7_base_url,
+            "qdrant_url": qdrant_url,
+            "qdrant_api_key": qdrant_api_key,
+            "redis_url": redis_url,
+            "embedder": embedder,
+        },
+        os.environ,
+    )
+    del voyage_api_key, context7_api_key, qdrant_api_key, redis_url
     the_bridge = get_bridge(bridge)
     folder = find_home(home)
-    model = chosen if isinstance(chosen, StaticEmbedder) else StaticEmbedder()
+    clock = SystemClock()
+    remote = Remote(settings, home=folder, monitor=api_monitor, clock=clock)
+    chosen = choose_embedder(remote)
     verbs = Verbs(
         home=folder,
-        index=EmbeddedIndex(folder / "index", chosen, TermMatcher(model)),
+        index=choose_index(remote, chosen, folder),
         embedder=chosen,
         cache=EmbeddingCache(folder / "embeddings.sqlite"),
-        answers=APICache(
-            path=folder / "answers.sqlite",
-            redis_url=redis_url or os.environ.get("REDIS_URL") or None,
-        ),
-        monitor=api_monitor,
-        clock=SystemClock(),
+        remote=remote,
+        clock=clock,
         notify=functools.partial(print, flush=True),
     )
-    return Session(verbs, the_bridge)
-
-
-def _embedder(embedder: str | Embedder | None) -> Embedder:
-    if embedder is None or embedder == "static":
-        return StaticEmbedder()
-    if isinstance(embedder, str):
-        raise InvalidArgumentError(
-            f'embedder is {embedder!r}; use "static", or give an object with identity, '
-            "dimension and an async embed(texts, input_type)."
-        )
-    if isinstance(embedder, type):
-        raise InvalidArgumentError(
-            f"embedder is the class {embedder.__name__}; give an object, as "
-            f"{embedder.__name__}()."
-        )
-    if not isinstance(embedder, Embedder):
-        raise InvalidArgumentError(
-            f"embedder is {type(embedder).__name__}; it needs identity, dimension and "
-            "an async embed(texts, input_type)."
-        )
-    if not inspect.iscoroutinefunction(embedder.embed):
-        raise InvalidArgumentError(
-            f"{type(embedder).__name__}.embed must be a coroutine function (async def)."
-        )
-    if not isinstance(embedder.dimension, int) or embedder.dimension < 1:
-        raise InvalidArgumentError(
-            f"{type(embedder).__name__}.dimension is {embedder.dimension!r}; "
-            "it must be a whole number from 1 on."
-        )
-    return embedder
+    session = Session(verbs, the_bridge)
+    _completion.install(session, verbs.indexed_libraries)
+    return session

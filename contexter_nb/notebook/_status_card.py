@@ -19,10 +19,13 @@ class State:
         Name, version and passages of each indexed library.
     problem : str
         Why the index cannot be read, or nothing.
+    place : str
+        The server that the index is on; nothing where it lies in the home.
     """
 
     home: str
     embedder: str = ""
+    place: str = ""
     libraries: tuple[tuple[str, str, int], ...] = ()
     usd: float = 0.0
     closed: bool = False
@@ -60,12 +63,16 @@ def _facts(state: State) -> list[tuple[str, str]]:
     if state.problem:
         return [("problem", state.problem)]
     facts = [("embedder", state.embedder)]
+    if state.place:
+        facts.append(("index", state.place))
     if state.libraries:
         count = sum(chunks for _, _, chunks in state.libraries)
         shown = [f"{name} {version}".strip() for name, version, _ in state.libraries]
         more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
         names = ", ".join(shown[:_SHOWN])
         facts.append(("indexed", f"{count:,} passages of {names}{more}"))
+    elif state.place:
+        facts.append(("indexed", "not asked yet; nb.contents() lists it"))
     else:
         facts.append(("indexed", 'nothing yet; begin with nb.index("pandas")'))
     facts.append(("cost so far", f"{state.usd:,.4f} USD"))

@@ -2,58 +2,73 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import copy
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from contexter_nb.core import (
+    APIIntegrationError,
     Clock,
-    ContexterError,
     HomeError,
     InvalidArgumentError,
 )
 from contexter_nb.frames import make_frame
-from contexter_nb.notebook._api_verbs import APIVerbs
 from contexter_nb.notebook._arguments import (
+    check_breadth,
     check_choice,
     check_libraries,
     check_limit,
     check_mode,
     check_query,
     check_texts,
-    sources_of,
+    check_weights,
 )
-from contexter_nb.notebook._home import shown
+from contexter_nb.notebook._experiment_verbs import ExperimentVerbs
+from contexter_nb.notebook._money_verbs import (
+    MoneyVerbs,
+    check_reranker,
+    reranked_from,
+    topics_of,
+)
+from contexter_nb.notebook._probes import probes
 from contexter_nb.notebook._progress import ProgressBar
 from contexter_nb.notebook._records import (
     chunk_record,
-    counted,
+    context7_problem_record,
+    context7_record,
     hit_records,
+    installed_record,
     note,
     problem_record,
     removed_record,
     report_records,
     state,
 )
-from contexter_nb.policies import APICache, APIMonitor
+from contexter_nb.notebook._remote import Remote
 from contexter_nb.retrieval import (
-    OPTIMIZE_CHUNKS,
+    Budget,
+    Catalog,
     Chunk,
+    Context7Source,
     EmbeddedIndex,
     Embedder,
     EmbeddingCache,
+    Hit,
     IndexedLibrary,
     IndexingTools,
     IndexReport,
     Problem,
+    ServerIndex,
     StaticEmbedder,
     Vectors,
     Where,
+    ask,
     chunk_document,
     embed_cached,
     in_thread,
@@ -63,19 +78,22 @@ from contexter_nb.retrieval import (
     optimize_index,
     parse_where,
     repaired,
+    usd_at_most,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Verbs(APIVerbs):
+class Verbs(MoneyVerbs, ExperimentVerbs):
     """What a session does. Every verb runs on the bridge's loop.
 
     Parameters
     ----------
     home : pathlib.Path
         Where index and embeddings lie.
+    remote : Remote
+        What is reached over the network, closed with the session.
     notify : callable
         Told what a person should know while they wait.
     """
@@ -84,32 +102,42 @@ class Verbs(APIVerbs):
         self,
         *,
         home: Path,
-        index: EmbeddedIndex,
+        index: EmbeddedIndex | ServerIndex,
         embedder: Embedder,
         cache: EmbeddingCache,
-        answers: APICache,
-        monitor: APIMonitor,
+        remote: Remote,
         clock: Clock,
         notify: Callable[[str], None],
     ) -> None:
-        super().__init__(monitor=monitor, answers=answers, cache=cache)
+        super().__init__(
+            index=index, embedder=embedder, cache=cache, remote=remote, clock=clock
+        )
         self.home = home
-        self.index_store = index
-        self.embedder = embedder
-        self.clock = clock
         self.notify = notify
-        self.usd = 0.0
+
+    @property
+    def index_place(self) -> str:
+        """Return the server that the index is on; nothing where it lies in the home."""
+        index = self.index_store
+        return index.place if isinstance(index, ServerIndex) else ""
+
+    def indexed_libraries(self) -> Mapping[str, IndexedLibrary]:
+        """Return what is indexed, as far as it is known here; asks nobody."""
+        catalog = None if self.closed else self.index_store.known_catalog()
+        return catalog.libraries if catalog is not None else {}
 
     async def status(self) -> pd.DataFrame:
         """Show what answers the verbs, and whether it does.
 
-        Costs nothing: the keyless model embeds one word, the index is opened.
+        Costs nothing: the keyless model embeds one word, the index is opened, and what
+        is remote is asked whether it is well, which no service charges.
 
         Returns
         -------
         pandas.DataFrame
-            A row per service: service (str), mode (str), healthy (bool), latency_ms
-            (float64), detail (str).
+            A row per service: service (str), mode (str: embedded, local server or
+            remote), healthy (bool), latency_ms (float64), detail (str). Redis and
+            Context7 have a row where they are set.
 
         Examples
         --------
@@ -119,83 +147,37 @@ class Verbs(APIVerbs):
         ['embedder', 'index', 'cache', 'answers']
         """
         self._open()
-        rows = [
-            await self._probe("embedder", self._probe_embedder),
-            await self._probe("index", self._probe_index),
-            await self._probe("cache", self._probe_cache),
-            await self._probe("answers", self._probe_answers),
-        ]
-        return make_frame("status", rows)
-
-    async def _probe(self, service: str, ask: Callable[[], Any]) -> dict[str, object]:
-        started = self.clock.now()
-        try:
-            detail, healthy = await ask(), True
-        except ContexterError as exc:
-            detail, healthy = str(exc), False
-        return {
-            "service": service,
-            "mode": "embedded",
-            "healthy": healthy,
-            "latency_ms": round((self.clock.now() - started) * 1000, 2),
-            "detail": detail,
-        }
-
-    async def _probe_embedder(self) -> str:
-        identity = self.embedder.identity
-        if isinstance(self.embedder, StaticEmbedder):
-            await self.embedder.embed(["ready"], "query")
-            return f"{identity}, {self.embedder.dimension} dimensions, no key needed"
-        return f"{identity}, {self.embedder.dimension} dimensions"
-
-    async def _probe_index(self) -> str:
-        catalog = await in_thread(self.index_store.catalog)
-        if catalog is None or not catalog.libraries:
-            return f'empty, in {shown(self.home)}; begin with nb.index("pandas")'
-        catalog.check(self.embedder, self.index_store.folder)
-        detail = (
-            f"{counted(catalog.chunks, 'passage')} of "
-            f"{counted(len(catalog.libraries), 'library', 'libraries')}, "
-            f"in {shown(self.home)}"
-        )
-        if catalog.chunks - catalog.optimized_chunks > OPTIMIZE_CHUNKS:
-            detail += "; nb.optimize() would make searches faster"
-        return detail
-
-    async def _probe_cache(self) -> str:
-        count, size_bytes = await in_thread(self.cache.size)
-        return f"{count:,} embeddings, {size_bytes / 1e6:,.1f} MB on disk"
-
-    async def _probe_answers(self) -> str:
-        tiers = await self.answers.measure()
-        held = [
-            f"{each.tier} {counted(each.entries, 'answer')}, {each.bytes / 1e6:,.1f} MB"
-            for each in tiers
-        ]
-        return "; ".join(held) or "off"
+        rows = await asyncio.gather(*(probe.row(self.clock) for probe in probes(self)))
+        return make_frame("status", list(rows))
 
     async def libraries(
         self, query: str | None = None, source: str | None = None
     ) -> pd.DataFrame:
-        """List what can be indexed by name on this machine.
+        """List what can be indexed by name: what is installed, and Context7's.
 
         Parameters
         ----------
         query : str, optional
             Only those whose name, import names or summary hold this, in any case.
         source : str, optional
-            ``installed`` (distributions) or ``stdlib`` (standard library modules).
+            ``installed`` (distributions), ``stdlib`` (standard library modules) or
+            ``context7``, which needs a query. Without it, Context7 is asked, too, where
+            its key or address is set.
 
         Returns
         -------
         pandas.DataFrame
             library, version, source, indexed_version (missing where not indexed),
-            modules, size_bytes, import_names, summary.
+            versions (tuple of str), modules and size_bytes (Int64, missing where not
+            known), import_names, summary, error (missing; a row of Context7 that has
+            one says why it could not be asked).
 
         Raises
         ------
         InvalidArgumentError
-            `source` is another word.
+            `source` is another word, or Context7 is to be asked without a query.
+        APIIntegrationError
+            Context7 alone was to be asked, and could not be.
 
         Examples
         --------
@@ -206,39 +188,56 @@ class Verbs(APIVerbs):
         """
         self._open()
         if source is not None:
-            check_choice("source", source, ("installed", "stdlib"))
+            check_choice("source", source, ("installed", "stdlib", "context7"))
         if query is not None and not isinstance(query, str):
             raise InvalidArgumentError(f"query is {type(query).__name__}; give a text.")
-        found = await in_thread(inventory)
-        catalog = await in_thread(self.index_store.catalog)
-        indexed = catalog.libraries if catalog else {}
-        wanted = (query or "").lower()
-        rows = [
-            {
-                "library": each.library,
-                "version": each.version,
-                "source": each.source,
-                "indexed_version": indexed[each.library].version
-                if each.library in indexed
-                else None,
-                "modules": each.modules,
-                "size_bytes": each.size_bytes,
-                "import_names": each.import_names,
-                "summary": each.summary,
-            }
-            for each in found
-            if (source is None or each.source == source)
-            and wanted
-            in " ".join((each.library, *each.import_names, each.summary)).lower()
-        ]
-        rows.sort(
-            key=lambda row: (
-                _distance(wanted, str(row["library"]).lower()),
-                row["source"] != "installed",
-                str(row["library"]).lower(),
+        wanted = (query or "").strip()
+        if source == "context7" and not wanted:
+            raise InvalidArgumentError(
+                "Context7 lists libraries by name only; give a query, as "
+                'nb.libraries("fastapi", source="context7").'
             )
-        )
+        catalog = await self._catalog()
+        indexed = catalog.libraries if catalog else {}
+        rows: list[dict[str, object]] = []
+        if source != "context7":
+            found = await in_thread(inventory)
+            rows = [
+                installed_record(each, indexed.get(each.library))
+                for each in found
+                if (source is None or each.source == source)
+                and wanted.lower()
+                in " ".join((each.library, *each.import_names, each.summary)).lower()
+            ]
+            rows.sort(
+                key=lambda row: (
+                    _distance(wanted.lower(), str(row["library"]).lower()),
+                    row["source"] != "installed",
+                    str(row["library"]).lower(),
+                )
+            )
+        if wanted and (
+            source == "context7"
+            or (source is None and self.remote.settings.uses_context7)
+        ):
+            rows += await self._of_context7(wanted, indexed, alone=source is not None)
         return make_frame("libraries", rows)
+
+    async def _of_context7(
+        self, query: str, indexed: Mapping[str, IndexedLibrary], *, alone: bool
+    ) -> list[dict[str, object]]:
+        """Return what Context7 finds; a row with an error where it cannot be asked."""
+        try:
+            found = await self.remote.context7.list_libraries(query)
+        except APIIntegrationError as exc:
+            if alone:
+                raise
+            return [context7_problem_record(query, str(exc))]
+        return [context7_record(each, indexed.get(each.id)) for each in found]
+
+    async def _catalog(self) -> Catalog | None:
+        found: Catalog | None = await ask(self.index_store.catalog)
+        return found
 
     async def docs(
         self,
@@ -255,9 +254,11 @@ class Verbs(APIVerbs):
         library : str, path, DataFrame or list of these
             As in `index`.
         topics : str or several, optional
-            Only passages that hold all the words of one of these, in any case.
+            Only passages that hold all the words of one of these, in any case; Context7
+            is asked for these.
         source : str, optional
-            ``installed stdlib folder frame``, where the name alone is ambiguous.
+            ``installed stdlib folder frame context7``, where the name alone is
+            ambiguous.
         name : str, optional
             What a folder or a table is to be called.
 
@@ -280,10 +281,13 @@ class Verbs(APIVerbs):
         'textwrap.dedent'
         """
         self._open()
-        wanted = [set(each.lower().split()) for each in _topics(topics)]
-        sources = await in_thread(sources_of, library, name, source, self.clock)
+        words = topics_of(topics)
+        sources = await self._sources(library, name, source, words)
         rows: list[dict[str, object]] = []
         for each in sources:
+            # Context7 was asked for just these topics.
+            asked = isinstance(each, Context7Source)
+            wanted = [] if asked else [set(word.lower().split()) for word in words]
             collected = await each.collect()
             problems = list(collected.problems)
             chunks: list[Chunk] = []
@@ -309,8 +313,10 @@ class Verbs(APIVerbs):
         self,
         what: object,
         *,
+        budget_usd: float | None = None,
         name: str | None = None,
         source: str | None = None,
+        topics: str | Iterable[str] | None = None,
     ) -> pd.DataFrame:
         """Embed and store documentation, so that it can be searched.
 
@@ -323,26 +329,38 @@ class Verbs(APIVerbs):
         what : str, path, DataFrame or list of these
             An installed library by its distribution or import name, a module of the
             standard library (``python`` for all of it), a file or folder (`.md .rst
-            .txt .html .ipynb`), or a table with a text column.
+            .txt .html .ipynb`), a table with a text column, or a library of Context7 by
+            its id, ``/owner/name`` or ``/owner/name/tag``.
+        budget_usd : float, optional
+            What may be spent on embedding. It stops before more is: what was embedded
+            till then is stored, ``error`` says so, and the same call goes on.
         name : str, optional
             What a folder or a table is called in the index; its own name by default.
         source : str, optional
-            ``installed stdlib folder frame``, where the name alone is ambiguous.
+            ``installed stdlib folder frame context7``, where the name alone is
+            ambiguous.
+        topics : str or several, optional
+            What Context7 is asked; general topics by default. Of other sources all is
+            indexed.
 
         Returns
         -------
         pandas.DataFrame
             A row per library: library, version, document (missing), documents,
             chunks, new, unchanged, removed, failed, embedded, tokens, usd, seconds,
-            error (missing). Below it a row for each of its documents with a problem,
-            with document and error set.
+            error (missing, unless the budget stopped it). Below it a row for each of
+            its documents with a problem, with document and error set.
 
         Raises
         ------
         UnknownLibraryError
             Nothing installed has this name.
+        InvalidArgumentError
+            There is a budget, and the embedder's price is not known.
         IndexMismatchError
             The index was made with another embedder or another chunking.
+        APIIntegrationError
+            A remote service cannot be used; what it did till then is kept.
         HomeError
             The home folder cannot be written.
 
@@ -354,7 +372,10 @@ class Verbs(APIVerbs):
         0
         """
         self._open()
-        sources = await in_thread(sources_of, what, name, source, self.clock)
+        budget = Budget(budget_usd)
+        if budget_usd is not None:
+            usd_at_most(self.embedder, [])
+        sources = await self._sources(what, name, source, topics_of(topics))
         bar = ProgressBar()
         tools = IndexingTools(
             index=self.index_store,
@@ -363,6 +384,7 @@ class Verbs(APIVerbs):
             clock=self.clock,
             notify=self.notify,
             progress=bar,
+            budget=budget if budget_usd is not None else None,
         )
         reports: dict[str, IndexReport] = {}
         try:
@@ -385,6 +407,8 @@ class Verbs(APIVerbs):
         where: Where | None = None,
         exact: bool = False,
         *,
+        ef: int | None = None,
+        rerank: bool | str | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> pd.DataFrame:
         """Find the passages that answer a question.
@@ -407,6 +431,12 @@ class Verbs(APIVerbs):
         exact : bool, default False
             Compare with every vector, also where `optimize` built an approximate
             index.
+        ef : int, optional
+            How many candidates the approximate index keeps in view, 1 to 10,000; larger
+            is more exact and slower. Only an embedded index lets it be set.
+        rerank : bool or str, optional
+            Whether a model of Voyage AI reads the best passages again and puts them in
+            its order, or which model; needs a key, and costs.
         weights : mapping, optional
             Weights of ``dense`` (0.4), ``text`` (1) and ``terms`` (1) in the fusion,
             where they shall differ.
@@ -427,6 +457,8 @@ class Verbs(APIVerbs):
             Nothing is indexed yet.
         IndexMismatchError
             The index was made with another embedder.
+        APIIntegrationError
+            A remote service cannot be used.
 
         Examples
         --------
@@ -442,10 +474,14 @@ class Verbs(APIVerbs):
         limit = check_limit(limit)
         mode = check_mode(mode)
         conditions = parse_where(where)
-        _check_weights(weights)
+        check_weights(weights)
+        breadth = check_breadth(ef, self.index_store)
+        reranker = check_reranker(rerank)
+        if reranker is not None:
+            self.remote.voyage  # noqa: B018  # without a key nothing is searched first
         started = self.clock.now()
         if conditions:
-            check_libraries(conditions, await in_thread(self.index_store.catalog))
+            check_libraries(conditions, await self._catalog())
         vector, tokens, usd = None, 0, 0.0
         if mode != "text":
             vector, tokens, usd = await self._embed_query(query)
@@ -455,27 +491,35 @@ class Verbs(APIVerbs):
             query,
             vector,
             mode=mode,
-            limit=limit,
+            limit=limit if reranker is None else reranked_from(limit),
             conditions=conditions,
             exact=exact,
             weights=weights,
+            **breadth,
         )
-        # A change of threads would take a quarter of a small index's search.
-        quick = self.index_store.is_quick()
-        hits = search() if quick else await in_thread(search)
+        hits: list[Hit]
+        if isinstance(self.index_store, EmbeddedIndex) and self.index_store.is_quick():
+            # A change of threads would take a quarter of a small index's search.
+            hits = search()  # type: ignore[assignment]
+        else:
+            hits = await ask(search)
         found = self.clock.now()
-        attrs = {
+        timings = {
+            "embed": round((embedded - started) * 1000, 3),
+            "search": round((found - embedded) * 1000, 3),
+        }
+        attrs: dict[str, object] = {
             "query": query,
             "mode": mode,
             "limit": limit,
             "where": _plain_where(where),
-            "timings_ms": {
-                "embed": round((embedded - started) * 1000, 3),
-                "search": round((found - embedded) * 1000, 3),
-            },
-            "tokens": tokens,
-            "usd": usd,
         }
+        if reranker is not None and hits:
+            hits, ranked = await self._reranked(query, hits, limit, reranker)
+            timings["rerank"] = round((self.clock.now() - found) * 1000, 3)
+            tokens, usd = tokens + ranked.total_tokens, usd + (ranked.usd or 0.0)
+            attrs["reranker"] = ranked.model
+        attrs |= {"timings_ms": timings, "tokens": tokens, "usd": usd}
         return make_frame("search", hit_records(hits), attrs)
 
     async def _embed_query(self, query: str) -> tuple[Vectors, int, float]:
@@ -524,8 +568,8 @@ class Verbs(APIVerbs):
         limit = check_limit(limit)
         conditions = parse_where(where)
         if conditions:
-            check_libraries(conditions, await in_thread(self.index_store.catalog))
-        hits = await in_thread(self.index_store.similar, chunk_id, limit, conditions)
+            check_libraries(conditions, await self._catalog())
+        hits = await ask(self.index_store.similar, chunk_id, limit, conditions)
         attrs = {"similar_to": chunk_id, "limit": limit, "where": _plain_where(where)}
         return make_frame("search", hit_records(hits), attrs)
 
@@ -567,7 +611,7 @@ class Verbs(APIVerbs):
         query = check_query(query)
         conditions = parse_where(where)
         vector, _, _ = await self._embed_query(query)
-        answer = await in_thread(
+        answer = await ask(
             self.index_store.explain, query, vector, chunk_id, conditions
         )
         rows = [
@@ -685,7 +729,7 @@ class Verbs(APIVerbs):
         'current'
         """
         self._open()
-        catalog = await in_thread(self.index_store.catalog)
+        catalog = await self._catalog()
         known = catalog.libraries if catalog else {}
         installed = await in_thread(installed_versions, list(known))
         rows = [
@@ -750,7 +794,7 @@ class Verbs(APIVerbs):
             raise InvalidArgumentError(
                 "The filter is empty; nb.remove(everything=True) empties the index."
             )
-        catalog = await in_thread(self.index_store.catalog)
+        catalog = await self._catalog()
         check_libraries(conditions, catalog)
         if catalog is None or not catalog.libraries:
             return make_frame("remove", [])
@@ -758,34 +802,34 @@ class Verbs(APIVerbs):
         async with self.index_store.writing(
             "removing", self.clock, self.notify
         ) as writer:
-            await in_thread(writer.open)
-            found = await in_thread(writer.matching, conditions)
+            await ask(writer.open)
+            found = await ask(writer.matching, conditions)
             if not found:
                 return make_frame("remove", [])
-            await in_thread(writer.delete, [chunk_id for chunk_id, _ in found])
+            await ask(writer.delete, [chunk_id for chunk_id, _ in found])
             for library in sorted({library for _, library in found}):
                 old = writer.catalog.libraries[library]
-                left = await in_thread(writer.remaining, old)
+                left: IndexedLibrary = await ask(writer.remaining, old)
                 if left.chunks:
                     writer.catalog = writer.catalog.with_library(left)
                 else:
                     writer.catalog = writer.catalog.without_library(library)
                 rows.append(removed_record(old, left.chunks))
-            await in_thread(writer.publish)
+            await ask(writer.publish)
         return make_frame("remove", rows)
 
     async def _remove_everything(self) -> pd.DataFrame:
         known: list[tuple[str, IndexedLibrary]] = []
         with contextlib.suppress(HomeError):  # a damaged index is emptied, too
-            catalog = await in_thread(self.index_store.catalog)
+            catalog = await self._catalog()
             if catalog is None:
                 return make_frame("remove", [])
             known = sorted(catalog.libraries.items())
         async with self.index_store.writing(
             "emptying the index", self.clock, self.notify
         ) as writer:
-            await in_thread(writer.open_empty)
-            await in_thread(writer.publish)
+            await ask(writer.open_empty)
+            await ask(writer.publish)
         return make_frame("remove", [removed_record(each, 0) for _, each in known])
 
     async def optimize(self) -> pd.DataFrame:
@@ -816,7 +860,7 @@ class Verbs(APIVerbs):
         1
         """
         self._open()
-        catalog = await in_thread(self.index_store.catalog)
+        catalog = await self._catalog()
         if catalog is None or not catalog.libraries:
             return make_frame(
                 "optimize",
@@ -829,7 +873,20 @@ class Verbs(APIVerbs):
                     }
                 ],
             )
-        catalog.check(self.embedder, self.index_store.folder)
+        catalog.check(self.embedder, self.index_store.place)
+        if isinstance(self.index_store, ServerIndex):
+            status = await self.index_store.is_ready()
+            return make_frame(
+                "optimize",
+                [
+                    {
+                        "chunks": catalog.chunks,
+                        "optimized": False,
+                        "seconds": 0.0,
+                        "detail": f"the server optimizes by itself; it is {status}",
+                    }
+                ],
+            )
         report = await optimize_index(self.index_store, self.clock, self.notify)
         done = "rebuilt and published" if report.optimized else "was optimal already"
         return make_frame(
@@ -853,18 +910,19 @@ class Verbs(APIVerbs):
             The columns of `status`, each service closed. A second call does nothing.
         """
         self.closed = True
-        await in_thread(self.index_store.close)
+        await ask(self.index_store.close)
         await in_thread(self.cache.close)
+        await in_thread(self._close_judgments)
         await self._close_clients()
         rows = [
             {
-                "service": service,
+                "service": probe.service,
                 "mode": "closed",
                 "healthy": False,
                 "latency_ms": None,
                 "detail": "closed",
             }
-            for service in ("embedder", "index", "cache", "answers")
+            for probe in probes(self)
         ]
         return make_frame("status", rows)
 
@@ -878,10 +936,6 @@ def _distance(wanted: str, name: str) -> int:
     return 2 if wanted in name else 3
 
 
-def _topics(topics: str | Iterable[str] | None) -> list[str]:
-    return [] if topics is None else check_texts("topics", topics)
-
-
 def _about(chunk: Chunk, wanted: Sequence[set[str]]) -> bool:
     if not wanted:
         return True
@@ -891,18 +945,3 @@ def _about(chunk: Chunk, wanted: Sequence[set[str]]) -> bool:
 
 def _plain_where(where: Where | None) -> dict[str, object] | None:
     return None if where is None else copy.deepcopy(dict(where))
-
-
-def _check_weights(weights: Mapping[str, float] | None) -> None:
-    if weights is not None and not isinstance(weights, Mapping):
-        raise InvalidArgumentError(
-            f"weights is {type(weights).__name__}; give a mapping of part to number."
-        )
-    for part, weight in (weights or {}).items():
-        check_choice("a part in weights", part, ("dense", "text", "terms"))
-        if isinstance(weight, bool) or not isinstance(weight, (int, float)):
-            raise InvalidArgumentError(f"weights[{part!r}] is {weight!r}, no number.")
-        if not 0 <= weight <= 100:
-            raise InvalidArgumentError(
-                f"weights[{part!r}] is {weight}; give a number from 0 to 100."
-            )

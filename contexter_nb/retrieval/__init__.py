@@ -7,7 +7,7 @@ May import `core` (and `clients`, which come with the remote services); imported
 from __future__ import annotations
 
 from contexter_nb.retrieval._asking import ask
-from contexter_nb.retrieval._budget import Budget, PricedEmbedder
+from contexter_nb.retrieval._budget import Budget, PricedEmbedder, usd_at_most
 from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
 from contexter_nb.retrieval._chunking import CHUNKING_VERSION, chunk_document
 from contexter_nb.retrieval._context7_source import Context7Source
@@ -16,11 +16,52 @@ from contexter_nb.retrieval._documents import (
     Collected,
     Document,
     Problem,
+    point_id,
     repaired,
 )
-from contexter_nb.retrieval._embedders import Embedded, Embedder, InputType, Vectors
+from contexter_nb.retrieval._embedders import (
+    Embedded,
+    Embedder,
+    InputType,
+    KeepingEmbedder,
+    Vectors,
+)
 from contexter_nb.retrieval._embedding_cache import EmbeddingCache, EmbeddingCounts
 from contexter_nb.retrieval._estimate import Estimate, Pace, Packing, estimate_embedding
+from contexter_nb.retrieval._estimating import (
+    EstimableEmbedder,
+    SourceEstimate,
+    estimate_source,
+)
+from contexter_nb.retrieval._evaluation import (
+    DEFAULT_METRICS,
+    MAX_GRADE,
+    Found,
+    Judged,
+    cutoff_of,
+    document_grades,
+    document_key,
+    parse_metrics,
+    query_id,
+    ranking,
+)
+from contexter_nb.retrieval._evaluation_lists import overlap_at, rank_biased_overlap
+from contexter_nb.retrieval._evaluation_qrels import (
+    QrelsLine,
+    parse_qrels,
+    parse_queries,
+    qrels_text,
+    queries_path,
+    queries_text,
+)
+from contexter_nb.retrieval._experiment_results import (
+    Experiment,
+    Outcome,
+    Tables,
+    tabulate,
+)
+from contexter_nb.retrieval._experiments_store import ExperimentStore
+from contexter_nb.retrieval._fastembed import FastEmbedder
 from contexter_nb.retrieval._filters import (
     FILTER_COLUMNS,
     Condition,
@@ -32,14 +73,7 @@ from contexter_nb.retrieval._fusion import (
     fold_repeats,
     reciprocal_rank_fusion,
 )
-from contexter_nb.retrieval._index import (
-    MAX_LIMIT,
-    MODES,
-    EmbeddedIndex,
-    Explanation,
-    Hit,
-    PartRank,
-)
+from contexter_nb.retrieval._index import EmbeddedIndex
 from contexter_nb.retrieval._index_writer import IndexWriter
 from contexter_nb.retrieval._indexing import (
     CachedEmbeddings,
@@ -49,6 +83,7 @@ from contexter_nb.retrieval._indexing import (
     Source,
     embed_cached,
     index_sources,
+    kept_embeddings,
 )
 from contexter_nb.retrieval._inventory import (
     STANDARD_LIBRARY,
@@ -58,7 +93,17 @@ from contexter_nb.retrieval._inventory import (
     inventory,
     standard_modules,
 )
+from contexter_nb.retrieval._judgments import Judgment, JudgmentStore, text_hash
+from contexter_nb.retrieval._known_items import known_item_query, shuffled
 from contexter_nb.retrieval._optimizing import OPTIMIZE_CHUNKS, optimize_index
+from contexter_nb.retrieval._ranking import (
+    MAX_LIMIT,
+    MODES,
+    Explanation,
+    Hit,
+    PartRank,
+)
+from contexter_nb.retrieval._server_index import COLLECTION, ServerIndex
 from contexter_nb.retrieval._slices import in_thread
 from contexter_nb.retrieval._sources import (
     MARKUP_BY_ENDING,
@@ -83,22 +128,33 @@ __all__ = [
     "chunk_document",
     "CHUNKING_VERSION",
     "Collected",
+    "COLLECTION",
     "Condition",
     "Context7Source",
+    "cutoff_of",
+    "DEFAULT_METRICS",
     "Document",
+    "document_grades",
+    "document_key",
     "embed_cached",
     "Embedded",
     "EmbeddedIndex",
     "Embedder",
     "EmbeddingCache",
     "EmbeddingCounts",
+    "EstimableEmbedder",
     "Estimate",
     "estimate_embedding",
+    "estimate_source",
+    "Experiment",
+    "ExperimentStore",
     "Explanation",
+    "FastEmbedder",
     "FILTER_COLUMNS",
     "find",
     "fold_repeats",
     "FolderSource",
+    "Found",
     "Hit",
     "in_thread",
     "index_sources",
@@ -110,30 +166,57 @@ __all__ = [
     "Installed",
     "installed_versions",
     "inventory",
+    "Judged",
+    "Judgment",
+    "JudgmentStore",
+    "KeepingEmbedder",
+    "kept_embeddings",
+    "known_item_query",
     "library_source",
     "MARKUP_BY_ENDING",
+    "MAX_GRADE",
     "MAX_LIMIT",
     "MODES",
     "ModulesSource",
     "OPTIMIZE_CHUNKS",
     "optimize_index",
+    "Outcome",
+    "overlap_at",
     "Pace",
     "Packing",
+    "parse_metrics",
+    "parse_qrels",
+    "parse_queries",
     "parse_where",
     "PartRank",
+    "point_id",
     "PricedEmbedder",
     "Problem",
     "Progress",
+    "qrels_text",
+    "QrelsLine",
+    "queries_path",
+    "queries_text",
+    "query_id",
+    "rank_biased_overlap",
+    "ranking",
     "reciprocal_rank_fusion",
     "repair",
     "repaired",
     "RowsSource",
+    "ServerIndex",
+    "shuffled",
     "Source",
+    "SourceEstimate",
     "STANDARD_LIBRARY",
     "standard_modules",
     "StaticEmbedder",
     "Survey",
+    "Tables",
+    "tabulate",
     "TermMatcher",
+    "text_hash",
+    "usd_at_most",
     "Vectors",
     "VoyageEmbedder",
     "Where",

@@ -92,15 +92,15 @@ class Catalog:
         kept = {key: each for key, each in self.libraries.items() if key != name}
         return dataclasses.replace(self, libraries=kept)
 
-    def check(self, embedder: Embedder, place: Path) -> None:
+    def check(self, embedder: Embedder, place: Path | str) -> None:
         """Refuse an index that was made by other means than this session's.
 
         Parameters
         ----------
         embedder : Embedder
             The session's; `identity` and `dimension` are compared.
-        place : pathlib.Path
-            The index's folder, for the message.
+        place : pathlib.Path or str
+            Where the index is, for the message.
 
         Raises
         ------

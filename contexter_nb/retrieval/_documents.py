@@ -164,6 +164,11 @@ class Chunk:
 def point_id(chunk_id: str) -> int:
     """Return the number the engine knows a chunk by.
 
+    Parameters
+    ----------
+    chunk_id : str
+        16 hexadecimal digits.
+
     Raises
     ------
     InvalidArgumentError

@@ -28,11 +28,14 @@ class Embedded:
         Tokens of each text, as the embedder counts (or bills) them.
     usd : float
         What it cost.
+    cached : list of bool or None
+        Of an embedder that keeps vectors itself: whether each came from there.
     """
 
     vectors: Vectors
     token_counts: list[int]
     usd: float = 0.0
+    cached: list[bool] | None = None
 
 
 @runtime_checkable
@@ -71,6 +74,32 @@ class Embedder(Protocol):
         EmbedderError
             A text cannot be embedded; indexing then halves its batch until only the
             texts that fail are left out.
+        """
+
+
+@runtime_checkable
+class KeepingEmbedder(Embedder, Protocol):
+    """An embedder that keeps vectors itself, each as soon as it has come.
+
+    Beside it nothing else is kept. It is given many texts at a time, since it knows
+    best how to divide them and how many may be under way at once.
+    """
+
+    @property
+    def batch_tokens(self) -> int:
+        """Return about how many tokens it should be given at a time."""
+
+    async def kept(self, texts: Sequence[str], input_type: InputType) -> list[bool]:
+        """Tell which texts it would not have to embed.
+
+        Parameters
+        ----------
+        texts : sequence of str, n texts
+        input_type : str
+
+        Returns
+        -------
+        list of bool, n answers
         """
 
 

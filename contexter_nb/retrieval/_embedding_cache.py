@@ -134,6 +134,40 @@ class EmbeddingCache:
         self._saved_tokens += sum(count for _, count in known.values())
         return known
 
+    def holds(
+        self, identity: str, input_type: InputType, texts: Sequence[str]
+    ) -> list[bool]:
+        """Tell which texts are kept; counts as no lookup.
+
+        Parameters
+        ----------
+        identity : str
+            The embedder's.
+        input_type : str
+            ``"document"`` or ``"query"``.
+        texts : sequence of str
+            n texts.
+
+        Returns
+        -------
+        list of bool
+            n answers.
+
+        Raises
+        ------
+        HomeError
+            The file cannot be opened or read.
+        """
+        keys = [_key(identity, input_type, text) for text in texts]
+        found: set[bytes] = set()
+        with self._open() as database:
+            for start in range(0, len(keys), _LOOKUP_KEYS):
+                some = keys[start : start + _LOOKUP_KEYS]
+                marks = ",".join("?" * len(some))
+                query = f"SELECT key FROM embeddings WHERE key IN ({marks})"
+                found.update(key for (key,) in database.execute(query, some))
+        return [key in found for key in keys]
+
     def set_many(
         self,
         identity: str,

@@ -17,7 +17,7 @@ from contexter_nb.retrieval._embedders import Vectors
 
 DENSE, TEXT = "dense", "text"
 _SHARD = "shard"
-_KEYWORDS = ("kind", "library", "section", "source", "version")
+KEYWORDS = ("kind", "library", "section", "source", "version")
 _AVERAGE_TOKENS = 100.0
 _MAX_LINES = 40
 _PAGE = 10_000
@@ -39,7 +39,7 @@ def create_shard(folder: Path, dimension: int) -> None:
     )
     (folder / _SHARD).mkdir(mode=0o700)
     shard = edge.EdgeShard.create(str(folder / _SHARD), config)
-    for column in _KEYWORDS:
+    for column in KEYWORDS:
         shard.update(
             edge.UpdateOperation.create_field_index(
                 column, edge.PayloadSchemaType.Keyword
@@ -84,6 +84,27 @@ def line_hashes(text: str) -> list[int]:
     return sorted(hashes)[:_MAX_LINES]
 
 
+def payload_of(chunk: Chunk, terms: str) -> Payload:
+    """Return what is stored beside a chunk's vectors, here and on a server."""
+    return {
+        "library": chunk.library,
+        "document": chunk.document,
+        "version": chunk.version,
+        "source": chunk.source,
+        "title": chunk.title,
+        "aliases": list(chunk.aliases),
+        "kind": chunk.kind,
+        "section": chunk.section,
+        "text": chunk.text,
+        "url": chunk.url,
+        "tokens": chunk.token_count,
+        "prior": chunk.prior,
+        "terms": terms,
+        "lines": line_hashes(chunk.text),
+        "content_hash": chunk.content_hash,
+    }
+
+
 def points(
     chunks: Sequence[Chunk],
     vectors: Vectors,
@@ -98,23 +119,7 @@ def points(
                 DENSE: vector.tolist(),
                 TEXT: model.embed_document(chunk.lexical_text),
             },
-            {
-                "library": chunk.library,
-                "document": chunk.document,
-                "version": chunk.version,
-                "source": chunk.source,
-                "title": chunk.title,
-                "aliases": list(chunk.aliases),
-                "kind": chunk.kind,
-                "section": chunk.section,
-                "text": chunk.text,
-                "url": chunk.url,
-                "tokens": chunk.token_count,
-                "prior": chunk.prior,
-                "terms": gist,
-                "lines": line_hashes(chunk.text),
-                "content_hash": chunk.content_hash,
-            },
+            payload_of(chunk, gist),
         )
         for chunk, vector, gist in zip(chunks, vectors, terms, strict=True)
     ]

@@ -16,7 +16,6 @@ from collections.abc import (
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import qdrant_edge as edge
 
 from contexter_nb.core import (
@@ -26,112 +25,31 @@ from contexter_nb.core import (
     UnknownChunkError,
 )
 from contexter_nb.retrieval._catalog import Catalog
-from contexter_nb.retrieval._documents import (
-    chunk_id_of,
-    document_of,
-    is_lead,
-    point_id,
-)
+from contexter_nb.retrieval._documents import document_of, point_id
+from contexter_nb.retrieval._elsewhere import indexed_elsewhere
 from contexter_nb.retrieval._embedders import Embedder, Vectors
-from contexter_nb.retrieval._engine import (
-    DENSE,
-    TEXT,
-    OpenShard,
-    Payload,
-    bm25,
-)
+from contexter_nb.retrieval._engine import OpenShard
 from contexter_nb.retrieval._filters import Condition, engine_filter
-from contexter_nb.retrieval._fusion import (
-    RRF_K,
-    Candidate,
-    fold_repeats,
-    reciprocal_rank_fusion,
-)
 from contexter_nb.retrieval._generations import Generations, Lease
-from contexter_nb.retrieval._index_writer import IndexWriter
+from contexter_nb.retrieval._index_writer import IndexWriter, content_hashes
+from contexter_nb.retrieval._query_words import QueryWords
+from contexter_nb.retrieval._ranking import (
+    CHUNKS_A_DOCUMENT,
+    DENSE,
+    DEPTH,
+    TERMS,
+    TEXT,
+    Explanation,
+    Hit,
+    Payload,
+    Ranking,
+    near_hits,
+)
 from contexter_nb.retrieval._survey import Survey, survey_of, vectors_of
-from contexter_nb.retrieval._synonyms import expansions
 from contexter_nb.retrieval._term_match import TermMatcher
 
-TERMS = "terms"
-MODES = ("hybrid", "dense", "text")
-MAX_LIMIT = 1_000
 # Up to here a search may run on the loop itself (a few ms at 50,000 passages).
 QUICK_CHUNKS = 100_000
-# Documents each part hands to the fusion, and chunks it is asked for to have as many.
-_DEPTH = 60
-_CHUNKS_A_DOCUMENT = 2
-# What each part counts in the fusion; set on the tuning half of the judged questions.
-PART_WEIGHTS = {"dense": 0.4, "text": 1.0, "terms": 1.0}
-# A document shows the passage it begins with where that scores this share of its best.
-_LEAD_SHARE = 0.8
-# What a synonym counts in the text part; a word of the query counts 1.
-_SYNONYM_WEIGHT = 0.7
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
-    """One answer of a search.
-
-    Attributes
-    ----------
-    score : float
-        Hybrid: the fused score; dense: cosine; text: BM25.
-    ranks : dict of str to int
-        The rank of its document in each part that found it, from 1.
-    folded : tuple of str
-        Titles of near duplicates that this hit stands for.
-    """
-
-    chunk_id: str
-    score: float
-    ranks: Mapping[str, int]
-    payload: Payload
-    folded: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartRank:
-    """Where one chunk's document stands in one part of a search.
-
-    Attributes
-    ----------
-    part : str
-        ``dense``, ``text``, ``terms`` or ``hybrid``.
-    rank : int or None
-        From 1; None where the part did not find it.
-    score : float or None
-        The part's own, as in `Hit`; None where it has none.
-    found : int
-        How many documents the part ranked.
-    """
-
-    part: str
-    rank: int | None
-    score: float | None
-    found: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """Why a chunk is found where it is.
-
-    Attributes
-    ----------
-    matched, missing : tuple of str
-        The query's words that the chunk has, and those it has not.
-    synonyms : tuple of str
-        Words for what the query asks that the chunk has.
-    filtered_out : bool
-        The filter excludes it.
-    """
-
-    parts: tuple[PartRank, ...]
-    payload: Payload
-    matched: tuple[str, ...]
-    missing: tuple[str, ...]
-    synonyms: tuple[str, ...]
-    filtered_out: bool
 
 
 @dataclass(slots=True)
@@ -168,7 +86,7 @@ class EmbeddedIndex:
         self.generations = Generations(folder)
         self.embedder = embedder
         self._matcher = matcher
-        self._bm25 = bm25()
+        self._words = QueryWords()
         self._lock = threading.Lock()
         self._reader: _Reader | None = None
 
@@ -176,6 +94,11 @@ class EmbeddedIndex:
     def folder(self) -> Path:
         """Return where the generations lie."""
         return self.generations.path
+
+    @property
+    def place(self) -> str:
+        """Return where the index is, for messages."""
+        return str(self.folder)
 
     def catalog(self) -> Catalog | None:
         """Return what is indexed now, or None where nothing ever was.
@@ -197,6 +120,7 @@ class EmbeddedIndex:
         limit: int = 10,
         conditions: Sequence[Condition] = (),
         exact: bool = False,
+        ef: int | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> list[Hit]:
         """Return the best documents' best passages.
@@ -215,6 +139,9 @@ class EmbeddedIndex:
             What every hit must meet (`parse_where`); none by default.
         exact : bool
             Compare with every vector where an approximate index exists.
+        ef : int, optional
+            How many candidates the approximate index keeps in view; its own number by
+            default.
         weights : mapping of str to float, optional
             Weights of ``dense``, ``text`` and ``terms`` in the fusion, where they shall
             differ from `PART_WEIGHTS`; used in hybrid mode only.
@@ -236,35 +163,21 @@ class EmbeddedIndex:
             The index's files are damaged or cannot be opened.
         """
         with self._searching() as shard:
-            depth = max(_DEPTH, 2 * limit)
-            best, parts, scores = self._parts(
-                shard, query, vector, mode, conditions, exact, depth
+            depth = max(DEPTH, 2 * limit)
+            ranking = self._ranked(
+                shard, query, vector, mode, conditions, exact, depth, ef
             )
             if mode == "hybrid":
-                found = self._fuse(shard, query, best, parts, weights or {})
+                known = _payloads(shard, ranking.best.values(), ["prior", "terms"])
+                ordered = ranking.fused(query, known, weights or {}, self._matcher)
             else:
-                found = {
-                    key: Candidate(key, scores[mode][key], {mode: rank})
-                    for rank, key in enumerate(parts[mode], start=1)
-                }
-            ordered = sorted(found.values(), key=lambda each: -each.score)
-            payloads = _LazyPayloads(shard, [best[each.key] for each in ordered], limit)
-            kept = fold_repeats(
-                ordered,
-                lambda key: key,
-                lambda key: frozenset(payloads[best[key]]["lines"]),
-                limit,
-            )
-            return [
-                Hit(
-                    chunk_id=chunk_id_of(best[each.key]),
-                    score=each.score,
-                    ranks=each.ranks,
-                    payload=payloads[best[each.key]],
-                    folded=tuple(payloads[best[key]]["title"] for key in each.folded),
-                )
-                for each in kept
-            ]
+                ordered = ranking.of_part(mode)
+            shown = [ranking.best[each.key] for each in ordered]
+            return ranking.hits(ordered, _LazyPayloads(shard, shown, limit), limit)
+
+    def known_catalog(self) -> Catalog | None:
+        """Return what is indexed, without waiting for anybody."""
+        return self.catalog()
 
     def is_quick(self) -> bool:
         """Whether a search takes milliseconds: the index is open and not large."""
@@ -276,7 +189,7 @@ class EmbeddedIndex:
             and reader.catalog.chunks < QUICK_CHUNKS
         )
 
-    def _parts(
+    def _ranked(
         self,
         shard: edge.EdgeShard,
         query: str,
@@ -285,90 +198,34 @@ class EmbeddedIndex:
         conditions: Sequence[Condition],
         exact: bool,
         depth: int,
-    ) -> tuple[dict[int, int], dict[str, list[int]], dict[str, dict[int, float]]]:
-        """Ask the engine; answer each part's documents, best first.
-
-        Returns
-        -------
-        tuple
-            Best point by document; documents by part; scores by part and document.
-        """
+        ef: int | None = None,
+    ) -> Ranking:
+        """Ask the engine for the documents of each part."""
         wanted = [DENSE, TEXT] if mode == "hybrid" else [mode]
         condition = engine_filter(conditions)
+        params = edge.SearchParams(exact=exact, hnsw_ef=ef)
         requests = [
             edge.QueryRequest(
                 query=self._nearest(part, query, vector),
                 filter=condition,
-                limit=depth * _CHUNKS_A_DOCUMENT,
-                params=edge.SearchParams(exact=exact) if part == DENSE else None,
+                limit=depth * CHUNKS_A_DOCUMENT,
+                params=params if part == DENSE else None,
                 with_payload=False,
             )
             for part in wanted
         ]
         answers = shard.query_batch(edge.QueryBatchRequest(requests))
-        best: dict[int, int] = {}
-        parts: dict[str, list[int]] = {}
-        scores: dict[str, dict[int, float]] = {}
+        ranking = Ranking()
         for part, answer in zip(wanted, answers, strict=True):
-            found: dict[int, float] = {}
-            for point in answer:
-                number = int(point.id)
-                key = document_of(number)
-                if key not in found:
-                    if len(found) == depth:
-                        break
-                    found[key] = point.score
-                    best.setdefault(key, number)
-                elif is_lead(number) and point.score > _LEAD_SHARE * found[key]:
-                    best[key] = number
-            parts[part] = list(found)
-            scores[part] = found
-        return best, parts, scores
+            ranking.add(part, ((int(each.id), each.score) for each in answer), depth)
+        return ranking
 
     def _nearest(self, part: str, query: str, vector: Vectors | None) -> edge.Query:
         if part == TEXT:
-            return edge.Query.Nearest(self._sparse(query), TEXT)
+            return edge.Query.Nearest(self._words.sparse(query), TEXT)
         if vector is None:
             raise InvalidArgumentError("A dense search needs the query's embedding.")
         return edge.Query.Nearest(vector.tolist(), DENSE)
-
-    def _sparse(self, query: str) -> edge.SparseVector:
-        """Return the stems of the query and, at less weight, of its synonyms."""
-        own = self._bm25.embed_query(query)
-        weights = dict(zip(own.indices, own.values, strict=True))
-        added: dict[int, float] = {}
-        for term, weight in expansions(query).items():
-            for stem in self._bm25.embed_query(term).indices:
-                if stem not in weights:
-                    added[stem] = max(_SYNONYM_WEIGHT * weight, added.get(stem, 0.0))
-        weights |= added
-        return edge.SparseVector(list(weights), list(weights.values()))
-
-    def _fuse(
-        self,
-        shard: edge.EdgeShard,
-        query: str,
-        best: Mapping[int, int],
-        parts: dict[str, list[int]],
-        weights: Mapping[str, float],
-    ) -> dict[int, Candidate]:
-        """Add the terms part to `parts`; return all documents with fused scores."""
-        known = _payloads(shard, best.values(), ["prior", "terms"])
-        parts[TERMS] = self._by_terms(query, best, known)
-        found = reciprocal_rank_fusion(parts, {**PART_WEIGHTS, **weights}, RRF_K)
-        for key, candidate in found.items():
-            candidate.score *= known[best[key]]["prior"]
-        return found
-
-    def _by_terms(
-        self, query: str, best: Mapping[int, int], known: Mapping[int, Payload]
-    ) -> list[int]:
-        """Return the documents in the order of their gists' term by term match."""
-        keys = list(best)
-        scores = self._matcher.scores(
-            query, [known[best[key]]["terms"] for key in keys]
-        )
-        return [keys[at] for at in np.argsort(-scores, kind="stable") if scores[at] > 0]
 
     def similar(
         self, chunk_id: str, limit: int, conditions: Sequence[Condition] = ()
@@ -407,33 +264,12 @@ class EmbeddedIndex:
                 edge.QueryRequest(
                     query=edge.Query.Nearest(_dense(own), DENSE),
                     filter=engine_filter(conditions, without_ids=[point_id(chunk_id)]),
-                    limit=(limit + 20) * _CHUNKS_A_DOCUMENT,
+                    limit=(limit + 20) * CHUNKS_A_DOCUMENT,
                     with_payload=True,
                 )
             )
-            payloads = {int(each.id): each.payload or {} for each in answer}
-            own_document = document_of(point_id(chunk_id))
-            others = [
-                Candidate(number, each.score)
-                for number, each in zip(payloads, answer, strict=True)
-                if document_of(number) != own_document
-            ]
-            kept = fold_repeats(
-                others,
-                document_of,
-                lambda number: frozenset(payloads[number]["lines"]),
-                limit,
-            )
-        return [
-            Hit(
-                chunk_id=chunk_id_of(each.key),
-                score=each.score,
-                ranks={DENSE: rank},
-                payload=payloads[each.key],
-                folded=tuple(payloads[number]["title"] for number in each.folded),
-            )
-            for rank, each in enumerate(kept, start=1)
-        ]
+        found = [(int(each.id), each.score, each.payload or {}) for each in answer]
+        return near_hits(found, document_of(point_id(chunk_id)), limit)
 
     def explain(
         self,
@@ -475,34 +311,23 @@ class EmbeddedIndex:
         """
         with self._searching() as shard:
             own = _record(shard, chunk_id)
-            payload: Payload = own.payload or {}
-            key = document_of(point_id(chunk_id))
+            number = point_id(chunk_id)
             everything = shard.count(edge.CountRequest(exact=True))
-            best, parts, scores = self._parts(
+            ranking = self._ranked(
                 shard, query, vector, "hybrid", conditions, True, everything
             )
-            shallow = {part: keys[:_DEPTH] for part, keys in parts.items()}
-            # In the order of a search, so that ties end alike.
-            near = dict.fromkeys(each for keys in shallow.values() for each in keys)
-            if key in parts[DENSE]:
-                near.setdefault(key)
-            best = {each: best.get(each, point_id(chunk_id)) for each in near}
-            found = self._fuse(shard, query, best, shallow, {})
-        parts[TERMS] = shallow[TERMS]
-        parts["hybrid"] = sorted(found, key=lambda each: -found[each].score)
-        scores["hybrid"] = {each: found[each].score for each in found}
-        ranks = [
-            _part_rank(part, keys, key, scores.get(part, {}))
-            for part, keys in parts.items()
-        ]
-        matched, missing, synonyms = self._words(query, own)
+            near = ranking.shallow(document_of(number), number)
+            known = _payloads(shard, near.best.values(), ["prior", "terms"])
+            fused = near.fused(query, known, {}, self._matcher)
+        key = document_of(number)
+        matched, missing, synonyms = self._words.told(query, _stems(own))
         return Explanation(
-            parts=tuple(ranks),
-            payload=payload,
+            parts=ranking.part_ranks(key, near.parts[TERMS], fused),
+            payload=own.payload or {},
             matched=matched,
             missing=missing,
             synonyms=synonyms,
-            filtered_out=key not in parts[DENSE],
+            filtered_out=key not in ranking.parts[DENSE],
         )
 
     def facets(
@@ -585,25 +410,23 @@ class EmbeddedIndex:
         with self._searching() as shard:
             return vectors_of(shard, chunk_ids, self.embedder.dimension)
 
-    def _words(
-        self, query: str, record: edge.Record
-    ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-        """Return the query's words that a chunk has, has not, and synonyms it has."""
-        vector = record.vector
-        sparse = vector.get(TEXT) if isinstance(vector, dict) else None
-        has = set(sparse.indices) if isinstance(sparse, edge.SparseVector) else set()
-        matched: list[str] = []
-        missing: list[str] = []
-        for word in dict.fromkeys(query.split()):
-            stems = self._bm25.embed_query(word).indices
-            if stems:
-                (matched if has.intersection(stems) else missing).append(word)
-        synonyms = [
-            term
-            for term in expansions(query)
-            if has.issuperset(self._bm25.embed_query(term).indices or [-1])
-        ]
-        return tuple(matched), tuple(missing), tuple(synonyms)
+    def stored(self, library: str) -> dict[str, str]:
+        """Return the content hash of each stored passage of a library, by its id.
+
+        Parameters
+        ----------
+        library : str
+            As in the catalog.
+
+        Raises
+        ------
+        EmptyIndexError
+            Nothing is indexed.
+        IndexMismatchError
+            The index was made with another embedder or chunking.
+        """
+        with self._searching() as shard:
+            return content_hashes(shard, library)
 
     @contextlib.contextmanager
     def _searching(self) -> Iterator[edge.EdgeShard]:
@@ -611,9 +434,9 @@ class EmbeddedIndex:
         if reader is None or not reader.catalog.libraries:
             raise EmptyIndexError(
                 'Nothing is indexed yet; begin with nb.index("pandas"), and see '
-                "nb.libraries() for what else is here."
+                f"nb.libraries() for what else is here.{indexed_elsewhere(self.folder)}"
             )
-        reader.catalog.check(self.embedder, self.folder)
+        reader.catalog.check(self.embedder, self.place)
         with reader.shard.use() as shard:
             yield shard
 
@@ -686,7 +509,7 @@ class EmbeddedIndex:
                 writer.close()
 
 
-class _LazyPayloads:
+class _LazyPayloads(Mapping[int, Payload]):
     """Payloads fetched as far down a ranking as is looked at, a block at a time."""
 
     def __init__(self, shard: edge.EdgeShard, ranking: list[int], limit: int) -> None:
@@ -701,6 +524,12 @@ class _LazyPayloads:
             wanted = self._ranking[start : start + self._block]
             self._known |= _payloads(self._shard, wanted, True)
         return self._known[number]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._ranking)
+
+    def __len__(self) -> int:
+        return len(self._ranking)
 
 
 def _payloads(
@@ -729,8 +558,7 @@ def _dense(record: edge.Record) -> list[float]:
     return dense  # type: ignore[return-value]  # one dense vector, not a multivector
 
 
-def _part_rank(
-    part: str, keys: Sequence[int], key: int, scores: Mapping[int, float]
-) -> PartRank:
-    rank = keys.index(key) + 1 if key in keys else None
-    return PartRank(part=part, rank=rank, score=scores.get(key), found=len(keys))
+def _stems(record: edge.Record) -> list[int]:
+    vector = record.vector
+    sparse = vector.get(TEXT) if isinstance(vector, dict) else None
+    return list(sparse.indices) if isinstance(sparse, edge.SparseVector) else []

@@ -24,6 +24,9 @@ from contexter_nb.retrieval._term_match import TermMatcher
 
 _UPSERT_POINTS = 500
 
+# Chunk id to the reason why it was not stored.
+Refused = dict[str, str]
+
 
 class IndexWriter:
     """The next generation in the making. Used by one thread at a time.
@@ -109,13 +112,9 @@ class IndexWriter:
         dict of str to str
             Chunk id to content hash; empty for a library that is not stored.
         """
-        condition = engine_filter([Condition(column="library", any_of=(library,))])
-        return {
-            chunk_id_of(number): str(payload.get("content_hash", ""))
-            for number, payload in scroll(self.shard, condition, ["content_hash"])
-        }
+        return content_hashes(self.shard, library)
 
-    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> Refused:
         """Store chunks with their vectors.
 
         Parameters
@@ -124,12 +123,19 @@ class IndexWriter:
             n passages; one stored under the same id is replaced.
         vectors : numpy.ndarray
             float32, shape (n, dimension), in the order of `chunks`.
+
+        Returns
+        -------
+        dict of str to str
+            Empty: here all are stored, or an error is raised. (A server may refuse
+            some; their ids, and why.)
         """
         terms = self._matcher.encode([chunk.gist for chunk in chunks])
         for start in range(0, len(chunks), _UPSERT_POINTS):
             part = slice(start, start + _UPSERT_POINTS)
             made = points(chunks[part], vectors[part], terms[part], self._bm25)
             self.shard.update(edge.UpdateOperation.upsert_points(made))
+        return {}
 
     def delete(self, chunk_ids: Sequence[str]) -> None:
         """Remove chunks by id.
@@ -206,3 +212,12 @@ class IndexWriter:
         if self._shard is not None:
             self._shard.close()
             self._shard = None
+
+
+def content_hashes(shard: edge.EdgeShard, library: str) -> dict[str, str]:
+    """Return the content hash of each stored chunk of a library, by chunk id."""
+    condition = engine_filter([Condition(column="library", any_of=(library,))])
+    return {
+        chunk_id_of(number): str(payload.get("content_hash", ""))
+        for number, payload in scroll(shard, condition, ["content_hash"])
+    }

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from contexter_nb.core import Clock, EmbedderError
-from contexter_nb.retrieval._catalog import IndexedLibrary
+from contexter_nb.retrieval._asking import ask
+from contexter_nb.retrieval._budget import Budget, usd_at_most
+from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
 from contexter_nb.retrieval._chunking import chunk_document
 from contexter_nb.retrieval._documents import (
     Chunk,
@@ -23,16 +25,21 @@ from contexter_nb.retrieval._documents import (
 from contexter_nb.retrieval._embedders import (
     Embedder,
     InputType,
+    KeepingEmbedder,
     Vectors,
     check_embedded,
 )
 from contexter_nb.retrieval._embedding_cache import EmbeddingCache
 from contexter_nb.retrieval._index import EmbeddedIndex
-from contexter_nb.retrieval._index_writer import IndexWriter
+from contexter_nb.retrieval._index_writer import IndexWriter, Refused
+from contexter_nb.retrieval._server_index import ServerIndex
+from contexter_nb.retrieval._server_writer import ServerWriter
 from contexter_nb.retrieval._slices import in_thread
 
 PUBLISH_SECONDS = 60.0
 _EMBED_TEXTS = 256
+# For an embedder that keeps vectors itself: a matrix of some 40 MB.
+_KEPT_TEXTS = 10_000
 _CHUNK_DOCUMENTS = 100
 
 
@@ -67,6 +74,8 @@ class IndexReport:
         Documents that could not be indexed as they are.
     seconds : float
         Time it took.
+    stopped : str or None
+        Why not all of it was done: the budget, in a sentence.
     """
 
     library: str
@@ -82,6 +91,7 @@ class IndexReport:
     usd: float = 0.0
     seconds: float = 0.0
     problems: tuple[Problem, ...] = ()
+    stopped: str | None = None
 
 
 class Source(Protocol):
@@ -114,15 +124,18 @@ class IndexingTools:
         Told how far it is, at each step, on the loop.
     publish_seconds : float
         Seconds after which the part of a library that is stored is published.
+    budget : Budget or None
+        What may be spent for all the libraries together; None for no bound.
     """
 
-    index: EmbeddedIndex
+    index: EmbeddedIndex | ServerIndex
     embedder: Embedder
     cache: EmbeddingCache
     clock: Clock
     notify: Callable[[str], None]
     progress: Callable[[Progress], None]
     publish_seconds: float = PUBLISH_SECONDS
+    budget: Budget | None = None
 
 
 async def index_sources(
@@ -176,10 +189,10 @@ async def index_sources(
 
 async def _unchanged(source: Source, tools: IndexingTools) -> IndexReport | None:
     """Return a report where the source is indexed as it stands."""
-    catalog = await in_thread(tools.index.catalog)
+    catalog: Catalog | None = await ask(tools.index.catalog)
     if catalog is None:
         return None
-    catalog.check(tools.embedder, tools.index.folder)
+    catalog.check(tools.embedder, tools.index.place)
     known = catalog.libraries.get(source.library)
     if known is None or not known.fingerprint:
         return None
@@ -198,7 +211,7 @@ class _LibraryJob:
     """Brings one library up to date."""
 
     def __init__(
-        self, source: Source, writer: IndexWriter, tools: IndexingTools
+        self, source: Source, writer: IndexWriter | ServerWriter, tools: IndexingTools
     ) -> None:
         self.source = source
         self.writer = writer
@@ -210,12 +223,13 @@ class _LibraryJob:
         self.tokens = 0
         self.usd = 0.0
         self.done = 0
+        self.stopped: str | None = None
 
     async def run(self) -> IndexReport:
         """Collect, compare, embed, store, publish."""
         self._tell("collecting")
         # The models load while the child reads.
-        warming = asyncio.create_task(in_thread(self.writer.warm_up))
+        warming = asyncio.create_task(ask(self.writer.warm_up))
         try:
             collected = await self.source.collect()
         finally:
@@ -223,8 +237,8 @@ class _LibraryJob:
         await warming
         self.problems += collected.problems
         chunks = await self._chunks(collected.documents)
-        await in_thread(self.writer.open)
-        stored = await in_thread(self.writer.stored, self.source.library)
+        await ask(self.writer.open)
+        stored: dict[str, str] = await ask(self.writer.stored, self.source.library)
         new = [
             chunk
             for chunk in chunks
@@ -235,7 +249,7 @@ class _LibraryJob:
         if not collected.complete:
             removed = []
         stored_new = await self._store(new, len(collected.documents), collected)
-        await in_thread(self.writer.delete, removed)
+        await ask(self.writer.delete, removed)
         failed = {problem.title for problem in self.problems}
         kept = [each for each in stored if each in seen or not collected.complete]
         report = IndexReport(
@@ -251,6 +265,7 @@ class _LibraryJob:
             tokens=self.tokens,
             usd=self.usd,
             problems=tuple(self.problems),
+            stopped=self.stopped,
         )
         if chunks or stored:
             complete = collected.complete and len(stored_new) == len(new)
@@ -289,23 +304,60 @@ class _LibraryJob:
         """Embed and store chunks batch by batch; return the ids that made it."""
         made: set[str] = set()
         self._tell("embedding", documents, len(new))
-        for start in range(0, len(new), _EMBED_TEXTS):
-            batch = new[start : start + _EMBED_TEXTS]
-            good, vectors = await self._embed(batch)
-            if not good and not made and len(batch) > 1:
-                raise EmbedderError(
-                    f"The embedder {self.tools.embedder.identity!r} failed on each of "
-                    f"{len(batch)} texts: {self.problems[-1].error}"
-                )
-            if good:
-                await in_thread(self.writer.upsert, good, vectors)
-                made.update(chunk.chunk_id for chunk in good)
-            self.done = start + len(batch)
-            self._tell("embedding", documents, len(new))
+        for batch in _batches(new, self.tools.embedder):
+            while batch and self.stopped is None:
+                allowed, reserved_usd = await self._allowed(batch)
+                part, batch = batch[:allowed], batch[allowed:]
+                made |= await self._store_part(part, reserved_usd, first=not made)
+                self._tell("embedding", documents, len(new))
             if self.tools.clock.now() - self.published > self.tools.publish_seconds:
                 await self._publish(collected, complete=False)
-                await in_thread(self.writer.open)
+                await ask(self.writer.open)
         return made
+
+    async def _store_part(
+        self, part: Sequence[Chunk], reserved_usd: float, *, first: bool
+    ) -> set[str]:
+        """Embed and store some chunks at once; return the ids that made it."""
+        if not part:
+            return set()
+        spent_before, spent = self.usd, reserved_usd
+        try:
+            good, vectors = await self._embed(part)
+            spent = self.usd - spent_before
+        finally:  # of what failed it is not known what it cost: the most it may have
+            if self.tools.budget is not None:
+                self.tools.budget.settle(reserved_usd, actual_usd=spent)
+        if not good and first and len(part) > 1:
+            raise EmbedderError(
+                f"The embedder {self.tools.embedder.identity!r} failed on each of "
+                f"{len(part)} texts: {self.problems[-1].error}"
+            )
+        refused: Refused = {}
+        if good:
+            refused = await ask(self.writer.upsert, good, vectors)
+        for chunk in good:
+            if chunk.chunk_id in refused:
+                why = refused[chunk.chunk_id]
+                self._problem(chunk.title, f"cannot be stored: {why}")
+        self.done += len(part)
+        return {each.chunk_id for each in good if each.chunk_id not in refused}
+
+    async def _allowed(self, batch: Sequence[Chunk]) -> tuple[int, float]:
+        """Return for how many of a batch the budget lasts, and what is set aside."""
+        budget, embedder = self.tools.budget, self.tools.embedder
+        if budget is None:
+            return len(batch), 0.0
+        texts = [chunk.embedded_text for chunk in batch]
+        kept = await kept_embeddings(texts, "document", embedder, self.tools.cache)
+        most = [
+            0.0 if known else usd
+            for known, usd in zip(kept, usd_at_most(embedder, texts), strict=True)
+        ]
+        allowed = budget.reserve_first(most)
+        if not allowed:
+            self.stopped = budget.stopped
+        return allowed, sum(most[:allowed])
 
     async def _embed(self, batch: Sequence[Chunk]) -> tuple[list[Chunk], Vectors]:
         """Embed a batch; where that fails, text by text, so that one costs only one."""
@@ -341,14 +393,14 @@ class _LibraryJob:
             indexed_at=self.tools.clock.wall().isoformat(timespec="seconds"),
             fingerprint="",
         )
-        entry = await in_thread(self.writer.remaining, entry)
+        entry = await ask(self.writer.remaining, entry)
         if complete:
             entry = dataclasses.replace(entry, fingerprint=collected.fingerprint)
         if entry.chunks:
             self.writer.catalog = self.writer.catalog.with_library(entry)
         else:
             self.writer.catalog = self.writer.catalog.without_library(entry.library)
-        await in_thread(self.writer.publish)
+        await ask(self.writer.publish)
         self.published = self.tools.clock.now()
 
     def _problem(self, title: str, error: str) -> None:
@@ -371,6 +423,59 @@ class _LibraryJob:
                 chunks_done=self.done,
             )
         )
+
+
+def _batches(chunks: Sequence[Chunk], embedder: Embedder) -> Iterator[Sequence[Chunk]]:
+    """Yield chunks in such parts as an embedder is given at a time."""
+    if not isinstance(embedder, KeepingEmbedder):
+        for start in range(0, len(chunks), _EMBED_TEXTS):
+            yield chunks[start : start + _EMBED_TEXTS]
+        return
+    start = tokens = 0
+    for at, chunk in enumerate(chunks):
+        full = tokens + chunk.token_count > embedder.batch_tokens
+        if at > start and (full or at - start >= _KEPT_TEXTS):
+            yield chunks[start:at]
+            start, tokens = at, 0
+        tokens += chunk.token_count
+    if chunks:
+        yield chunks[start:]
+
+
+async def kept_embeddings(
+    texts: Sequence[str],
+    input_type: InputType,
+    embedder: Embedder,
+    cache: EmbeddingCache,
+) -> list[bool]:
+    """Tell which texts would not have to be embedded.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        n texts.
+    input_type : str
+        ``"document"`` or ``"query"``.
+    embedder : Embedder
+        Asked itself where it keeps vectors.
+    cache : EmbeddingCache
+        Asked otherwise; that counts as no lookup.
+
+    Returns
+    -------
+    list of bool
+        n answers; of a text that comes twice the second is True.
+    """
+    if isinstance(embedder, KeepingEmbedder):
+        kept = await embedder.kept(texts, input_type)
+    else:
+        kept = await in_thread(cache.holds, embedder.identity, input_type, texts)
+    seen: set[str] = set()
+    answers = []
+    for text, known in zip(texts, kept, strict=True):
+        answers.append(known or text in seen)
+        seen.add(text)
+    return answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -415,8 +520,9 @@ async def embed_cached(
         ``"document"`` or ``"query"``; cached apart.
     embedder : Embedder
         Asked once, for all that the cache lacks; not at all where it lacks nothing.
+        One that keeps vectors itself is asked for all.
     cache : EmbeddingCache
-        Read and written under the embedder's `identity`.
+        Read and written under the embedder's `identity`, unless that keeps vectors.
 
     Returns
     -------
@@ -431,6 +537,8 @@ async def embed_cached(
     HomeError
         The cache cannot be opened, read or written.
     """
+    if isinstance(embedder, KeepingEmbedder):
+        return await _embed_kept(texts, input_type, embedder)
     known = await in_thread(cache.get_many, embedder.identity, input_type, texts)
     known = {
         at: each for at, each in known.items() if len(each[0]) == embedder.dimension
@@ -469,4 +577,31 @@ async def embed_cached(
         embedded=len(missing),
         tokens=sum(count for _, count in fresh.values()),
         usd=usd,
+    )
+
+
+async def _embed_kept(
+    texts: Sequence[str], input_type: InputType, embedder: Embedder
+) -> CachedEmbeddings:
+    """Embed by an embedder that keeps vectors itself."""
+    if not texts:
+        empty = np.empty((0, embedder.dimension), np.float32)
+        return CachedEmbeddings(
+            vectors=empty, token_counts=[], cached=[], embedded=0, tokens=0, usd=0.0
+        )
+    answer = await embedder.embed(texts, input_type)
+    check_embedded(answer, len(texts), embedder)
+    cached = answer.cached or [False] * len(texts)
+    fresh = {
+        text: count
+        for text, count, known in zip(texts, answer.token_counts, cached, strict=True)
+        if not known
+    }
+    return CachedEmbeddings(
+        vectors=answer.vectors,
+        token_counts=list(answer.token_counts),
+        cached=cached,
+        embedded=len(fresh),
+        tokens=sum(fresh.values()),
+        usd=answer.usd,
     )

@@ -13,6 +13,7 @@ import numpy as np
 
 from contexter_nb.core import EmbedderError
 from contexter_nb.retrieval._embedders import Embedded, InputType, Vectors
+from contexter_nb.retrieval._estimate import Pace, Packing
 from contexter_nb.retrieval._slices import in_thread
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _TOKENIZER = Path("tokenizers", "l2_supercat_tokenizer_config.json")
 # Past this a text's mean hardly moves, and a 10 MB line would cost seconds.
 MAX_CHARS = 20_000
 _SLICE_TEXTS = 512
+# For estimates alone: 40,000 short texts a second (design.md, section 6).
+_TOKENS_A_SECOND = 500_000.0
 
 
 class StaticEmbedder:
@@ -55,6 +58,31 @@ class StaticEmbedder:
     def dimension(self) -> int:
         """Return the length of a vector."""
         return DIMENSION
+
+    @property
+    def packing(self) -> Packing:
+        """Return how texts are handed to it."""
+        return Packing(max_texts=256, max_tokens=10_000_000)
+
+    @property
+    def pace(self) -> Pace:
+        """Return how fast it is, about, on one core."""
+        return Pace(tokens_per_second=_TOKENS_A_SECOND)
+
+    @property
+    def usd_per_million_tokens(self) -> float:
+        """Return 0: it runs here."""
+        return 0.0
+
+    def usd_at_most(self, texts: Sequence[str]) -> list[float]:
+        """Return 0 US dollars for each text: the model runs here.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            n texts.
+        """
+        return [0.0] * len(texts)
 
     async def embed(self, texts: Sequence[str], input_type: InputType) -> Embedded:
         """Embed texts in slices off the loop, so that a cancel is soon heard.

@@ -10,7 +10,8 @@ import qdrant_edge as edge
 
 from contexter_nb.retrieval._documents import chunk_id_of, point_id
 from contexter_nb.retrieval._embedders import Vectors
-from contexter_nb.retrieval._engine import DENSE, scroll
+from contexter_nb.retrieval._engine import scroll
+from contexter_nb.retrieval._ranking import DENSE
 
 # Knuth's multiplier: neighbouring ids come far apart, so a sample is spread evenly.
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)

@@ -9,12 +9,19 @@ import numpy as np
 
 from contexter_nb.core import EmbedderError, HTTPError, InvalidArgumentError
 from contexter_nb.retrieval._embedders import Embedded, InputType, Vectors
+from contexter_nb.retrieval._estimate import Pace, Packing
 
 if TYPE_CHECKING:
     from contexter_nb.clients import VoyageAIClient
 
 # Of these one text may be the cause, and halves of the batch may do.
 _OF_A_TEXT = frozenset({400, 413, 422})
+_MOST_BATCH_TOKENS = 2_000_000
+_MOST_ADDED_TOKENS = 32
+# As the client packs by default; and how long a request takes, for estimates alone.
+_A_REQUEST = 120_000
+_CONCURRENCY = 16
+_USUAL_SECONDS = 1.0
 
 
 class VoyageEmbedder:
@@ -64,6 +71,89 @@ class VoyageEmbedder:
         """Return the length of a vector."""
         return self._dimension
 
+    @property
+    def client(self) -> VoyageAIClient:
+        """Return the client that embeds."""
+        return self._client
+
+    @property
+    def model(self) -> str:
+        """Return the name of the model."""
+        return self._model
+
+    @property
+    def batch_tokens(self) -> int:
+        """Return what half a minute of the rate limit lets through, at most."""
+        limit = self._client.limit_of(self._model)
+        a_minute = limit.tokens_per_minute if limit is not None else None
+        if a_minute is None:
+            return _MOST_BATCH_TOKENS
+        return int(max(1_000, min(a_minute / 2, _MOST_BATCH_TOKENS)))
+
+    async def kept(self, texts: Sequence[str], input_type: InputType) -> list[bool]:
+        """Tell which texts are in the client's cache.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            n texts.
+        input_type : str
+            ``document`` or ``query``.
+
+        Returns
+        -------
+        list of bool
+            n answers.
+        """
+        return await self._client.is_cached(
+            texts,
+            model=self._model,
+            input_type=input_type,
+            dimension=self._dimension,
+        )
+
+    @property
+    def packing(self) -> Packing:
+        """Return how texts go into requests."""
+        return Packing(max_texts=1000, max_tokens=min(_A_REQUEST, self.batch_tokens))
+
+    @property
+    def pace(self) -> Pace:
+        """Return how fast requests go: the rate limit, and a usual answer's time."""
+        limit = self._client.limit_of(self._model)
+        if limit is None:
+            return Pace(latency_seconds=_USUAL_SECONDS, concurrency=_CONCURRENCY)
+        return Pace(
+            requests_per_minute=limit.requests_per_minute,
+            tokens_per_minute=limit.tokens_per_minute,
+            burst_requests=float(limit.burst_size or 1),
+            burst_tokens=float(limit.burst_tokens or 0),
+            latency_seconds=_USUAL_SECONDS,
+            concurrency=_CONCURRENCY,
+        )
+
+    @property
+    def usd_per_million_tokens(self) -> float | None:
+        """Return the model's list price; None where it is not known."""
+        return self._client.price_per_million_usd(self._model)
+
+    def usd_at_most(self, texts: Sequence[str]) -> list[float] | None:
+        """Return the most that each text can cost, or None where no price is known.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            n texts; a byte of UTF-8 is a token at most.
+        """
+        price = self.usd_per_million_tokens
+        if price is None:
+            return None
+        # A mark at each end of a text, and what stands before a document or a query.
+        return [
+            (len(text.encode("utf-8", "replace")) + _MOST_ADDED_TOKENS) * price / 1e6
+            for text in texts
+        ]
+
     async def embed(self, texts: Sequence[str], input_type: InputType) -> Embedded:
         """Embed texts, one row each, in their order; none loses its end unseen.
 
@@ -103,6 +193,7 @@ class VoyageEmbedder:
             vectors=_normalised(found.vectors),
             token_counts=list(found.token_counts),
             usd=found.usd or 0.0,
+            cached=list(found.cached),
         )
 
     def __repr__(self) -> str:

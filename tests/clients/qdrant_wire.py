@@ -115,6 +115,7 @@ class QdrantWire:
             ("GET", "/collections", self._list),
             ("GET", "/aliases", self._aliases),
             ("POST", "/collections/aliases", self._switch),
+            ("GET", f"{_COLLECTION}/exists", self._exists),
             ("GET", _COLLECTION, self._info),
             ("PUT", _COLLECTION, self._create),
             ("PATCH", _COLLECTION, self._update),
@@ -146,6 +147,9 @@ class QdrantWire:
     def _switch(self, body: bytes) -> Any:
         asked = models.ChangeAliasesOperation.model_validate_json(body)
         return self.points.update_collection_aliases(asked.actions)
+
+    def _exists(self, body: bytes, name: str) -> Any:
+        return {"exists": self.points.collection_exists(name)}
 
     def _info(self, body: bytes, name: str) -> Any:
         info = _plain(self.points.get_collection(name))

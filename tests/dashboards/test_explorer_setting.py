@@ -31,7 +31,7 @@ FULL = Setting(
 
 def test_the_usual_step_of_the_slider_is_how_searches_weigh() -> None:
     """Where the slider is not touched a search is told no weights, and they agree."""
-    from contexter_nb.retrieval._index import PART_WEIGHTS
+    from contexter_nb.retrieval._ranking import PART_WEIGHTS
 
     assert weights_at(USUAL_STEP) is None
     assert PART_WEIGHTS["dense"] == USUAL_STEP / 10

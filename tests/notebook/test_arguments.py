@@ -458,8 +458,8 @@ class Flat(Toy):
 @pytest.mark.parametrize(
     ("embedder", "words"),
     [
-        ("statci", ("'statci'", '"static"')),
-        ("", ('"static"',)),
+        ("statci", ("'statci'", "Did you mean 'static'")),
+        ("", ("'static'",)),
         (5, ("embedder is int", "async embed")),
         (object(), ("embedder is object", "identity, dimension")),
         (Blocking(), ("Blocking.embed", "async def")),

@@ -185,3 +185,24 @@ def test_the_nested_bridge_answers_in_cells_and_next_to_await(
         )
     assert [cell.status for cell in ran] == ["ok", "ok", "ok"], ran
     assert ran[2].stdout == "True 3\n"
+
+
+_BAR = """
+from contexter_nb.notebook._progress import SearchBar
+
+class Hands:
+    seconds = 0.0
+    def now(self):
+        return self.seconds
+
+hands = Hands()
+bar = SearchBar(4, hands)
+"""
+
+
+def test_a_bar_comes_only_where_searching_takes_a_while(person: Any) -> None:
+    """Below two seconds nothing is shown; above, a bar that is blank when it ends."""
+    assert person.type(_BAR + "bar.step()").shown == []
+    shown = person.type("hands.seconds = 2.5; bar.step(); bar.step()").shown
+    assert len(shown) == 1
+    assert person.type("bar.close()").status == "ok"

@@ -28,6 +28,9 @@ VERBS: dict[str, tuple[Any, ...]] = {
     "explain": ("shorten", "f" * 16),
     "embed": ("a",),
     "similarity": ("a", "b"),
+    "estimate": ("textwrap",),
+    "costs": (),
+    "rerank": ("shorten", ["a", "b"]),
     "contents": (),
     "remove": ("textwrap",),
     "optimize": (),
@@ -37,6 +40,17 @@ VERBS: dict[str, tuple[Any, ...]] = {
     "alerts": (),
     "limits": (),
     "cache_stats": (),
+    "judge": ("shorten", "f" * 16, 1),
+    "judgments": (),
+    "export_judgments": ("mine.qrels",),
+    "import_judgments": ("mine.qrels",),
+    "pool": ("shorten",),
+    "known_items": (),
+    "experiment": ("shorten",),
+    "experiments": (),
+    "experiment_run": ("1",),
+    "compare": ("shorten",),
+    "recall_check": ("shorten",),
 }
 
 

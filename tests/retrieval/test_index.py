@@ -37,7 +37,7 @@ from contexter_nb.retrieval import (
     parse_where,
 )
 from contexter_nb.retrieval._fusion import RRF_K
-from contexter_nb.retrieval._index import PART_WEIGHTS
+from contexter_nb.retrieval._ranking import PART_WEIGHTS
 from tests.retrieval.embedder import CountingEmbedder, ListSource, note
 
 MODEL = StaticEmbedder()
@@ -588,3 +588,17 @@ def test_a_failed_optimizing_is_one_sentence(
     with pytest.raises(HomeError, match="The index is as it was before"):
         asyncio.run(optimize_index(index, Spoiling(), print))
     assert str(index.generations.current()) == folder.name
+
+
+def test_an_empty_index_tells_of_another_embedders(tmp_path: Path) -> None:
+    """Who set a key, or lost one, hears where the passages are that were there."""
+    from contexter_nb import connect
+
+    with connect(home=tmp_path) as nb:
+        nb.index("textwrap")
+        passages = int(nb.contents()["chunks"].sum())
+    (tmp_path / "index").rename(tmp_path / "index-other")
+    with connect(home=tmp_path) as nb, pytest.raises(EmptyIndexError) as caught:
+        nb.search("wrap")
+    assert f"({passages} passages are indexed with wordllama" in str(caught.value)
+    assert "connect(embedder='static') searches them" in str(caught.value)

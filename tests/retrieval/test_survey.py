@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from contexter_nb import connect
+from contexter_nb.bridge import default_bridge
 from contexter_nb.retrieval._survey import sample
 
 
@@ -49,3 +52,17 @@ def test_vectors_come_for_what_is_stored(small_session: Any) -> None:
     found = index.vectors([survey.chunk_ids[3], "0" * 16, survey.chunk_ids[0]])
     assert list(found) == [survey.chunk_ids[3], survey.chunk_ids[0]]
     assert np.array_equal(found[survey.chunk_ids[0]], survey.vectors[0])
+
+
+def test_a_collection_of_a_server_is_surveyed_too(tmp_path: Path) -> None:
+    """The same questions to Qdrant's client give a sample and its vectors."""
+    with connect(home=tmp_path, qdrant_url=":memory:") as nb:
+        nb.index("textwrap")
+        index = index_of(nb)
+        survey = default_bridge().run(index.survey(5))
+        assert len(survey.chunk_ids) == len(survey.vectors) == 5
+        assert survey.chunks == nb.contents()["chunks"].sum()
+        wanted = [survey.chunk_ids[2], "0" * 16]
+        found = default_bridge().run(index.vectors(wanted))
+        assert list(found) == wanted[:1]
+        assert np.allclose(found[wanted[0]], survey.vectors[2])

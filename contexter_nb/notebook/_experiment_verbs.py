@@ -1,0 +1,543 @@
+"""The verbs that try search settings against each other, and show what that proves."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from contexter_nb.core import (
+    APIIntegrationError,
+    ContexterError,
+    EmbedderError,
+    HomeError,
+    InvalidArgumentError,
+    new_id,
+)
+from contexter_nb.frames import make_frame
+from contexter_nb.notebook._arguments import (
+    check_ef,
+    check_limit,
+    check_query,
+)
+from contexter_nb.notebook._experiment_arguments import (
+    Given,
+    check_judgments,
+    check_queries,
+    check_seed,
+    check_test,
+    check_variants,
+    is_frame,
+    judged_by_query,
+)
+from contexter_nb.notebook._experiment_records import (
+    damaged_record,
+    experiment_of,
+    listed_record,
+    note_runs,
+    origin_of,
+    own_version,
+    plain_settings,
+    recall_record,
+    rows_of,
+    side_records,
+    summary_frame,
+)
+from contexter_nb.notebook._judgment_verbs import JudgmentVerbs
+from contexter_nb.notebook._progress import SearchBar
+from contexter_nb.retrieval import (
+    DEFAULT_METRICS,
+    Catalog,
+    EmbeddedIndex,
+    Experiment,
+    ExperimentStore,
+    Found,
+    Outcome,
+    StaticEmbedder,
+    cutoff_of,
+    in_thread,
+    parse_metrics,
+    query_id,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from contexter_nb.retrieval import Where
+
+EXPERIMENTS = "experiments"
+LIMIT = 10
+SAVE_SECONDS = 2.0
+MODES_IN_TURN = ("hybrid", "dense", "text")
+
+Settings = dict[str, dict[str, Any]]
+
+
+class ExperimentVerbs(JudgmentVerbs):
+    """The part of a session's verbs that compares search settings."""
+
+    @functools.cached_property
+    def _experiments(self) -> ExperimentStore:
+        return ExperimentStore(self.home / EXPERIMENTS)
+
+    async def experiment(
+        self,
+        queries: Any,
+        variants: Any = MODES_IN_TURN,
+        judgments: Any = None,
+        metrics: Sequence[str] | None = None,
+        *,
+        test: str = "permutation",
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Try search settings against each other on many questions.
+
+        Every question is asked of every variant, in turns, and what they found is
+        measured by the judgments. Without any, it shows how alike their hits are, and
+        `per_query` the questions at which they differ most. All is kept, also when it
+        is interrupted: `experiments` lists it, `experiment_run` shows it again.
+
+        Parameters
+        ----------
+        queries : str, several, or a DataFrame with a column ``query``
+            Where the frame has chunk_id and grade, too (as of `known_items`), it is
+            taken for the judgments as well, unless these are given.
+        variants : mapping or several, default all modes
+            Name to settings; the first is the baseline. Settings are arguments of
+            `search` (``mode limit where exact ef rerank weights``, ``k`` for limit),
+            and ``session``: another session, for another embedder or index. Modes
+            alone, ``["hybrid", "text"]``, will do.
+        judgments : DataFrame or several, optional
+            query, chunk_id, grade; by default what `judge` has kept. A document counts
+            by the best grade of its passages, whichever of them a variant shows.
+        metrics : several of str, optional
+            Names of ir-measures; nDCG@10, R@5, R@10, RR and AP by default. Grades from
+            1 on are relevant. A metric without a cutoff looks at the hits there are:
+            10, or as many as `limit` says.
+        test : str, default "permutation"
+            How differences are tested: ``permutation`` flips the sign of each query's
+            difference, ``t`` is Student's paired test.
+        seed : int, default 0
+            Of permutations and intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per variant and metric: value (mean) with its 95 % interval, delta to
+            the first variant with its interval, p_value, p_adjusted (Holm, over all
+            comparisons of the frame), verdict (``baseline``, ``better``, ``worse``,
+            ``no evidence`` at 5 %), wins, ties, losses, queries, judged (share of the
+            first 10 hits with a judgment), p50_ms, p95_ms, tokens, usd (spent on this
+            run: a query is embedded once for all variants). ``.contexter.per_query()``
+            has a row per query, ``.contexter.wide()`` a row per variant,
+            ``.contexter.plot()`` pictures. ``attrs`` has experiment_id, and what was
+            left out.
+
+        Raises
+        ------
+        InvalidArgumentError
+            A query, setting, judgment or metric cannot be used; nothing was asked yet.
+        ContexterError
+            ir-measures is not installed.
+        EmptyIndexError
+            Nothing is indexed.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     report = nb.index("textwrap")
+        ...     items = nb.known_items(5, "textwrap")
+        ...     found = nb.experiment(items, ["text", "dense"], metrics=["RR"])
+        >>> found["verdict"].tolist()[0]
+        'baseline'
+        """
+        self._open()
+        asked = check_queries(queries)
+        given = await self._given(queries, judgments)
+        names = self._metrics(metrics, given)
+        cutoffs = [cut for cut in map(cutoff_of, names) if cut is not None]
+        deepest = max([LIMIT, *cutoffs])
+        settings = check_variants(variants, self._offered(), deepest)
+        _check_depths(settings, max(cutoffs, default=1))
+        catalogs = await self._check_settings(settings)
+        experiment = Experiment(
+            queries=asked,
+            variants=tuple(settings),
+            metrics=tuple(names),
+            judged={
+                key: each
+                for key, each in judged_by_query(given).items()
+                if key in asked
+            },
+            test=check_test(test),
+            seed=check_seed(seed),
+            runs={name: {} for name in settings},
+        )
+        experiment_id = f"{self.clock.wall():%Y%m%d-%H%M%S}-{new_id()[:6]}"
+        record = self._record_of(experiment, settings, given, catalogs)
+        await self._run(experiment_id, experiment, settings, record)
+        return await in_thread(summary_frame, experiment_id, experiment, record)
+
+    async def experiments(self) -> pd.DataFrame:
+        """List the experiments that were made on this home.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The latest first: experiment_id, started_at (UTC), state (``running``,
+            ``done``, ``interrupted``, ``failed``, ``damaged``), variants (tuple),
+            queries, searches, judgments, origin, embedder, tokens, usd.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     "experiment_id" in nb.experiments()
+        True
+        """
+        self._open()
+        rows = []
+        for each in await in_thread(self._experiments.ids):
+            try:
+                record = await in_thread(self._experiments.load, each)
+            except HomeError:
+                rows.append(damaged_record(each))
+            else:
+                rows.append(listed_record(each, record))
+        rows.sort(key=lambda row: row["started_at"] or "", reverse=True)
+        return make_frame("experiments", rows)
+
+    async def experiment_run(self, experiment_id: str) -> pd.DataFrame:
+        """Show an experiment again, also one that was interrupted.
+
+        Parameters
+        ----------
+        experiment_id : str
+            From `experiments`, or of a summary's ``attrs``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As of `experiment`, over the queries that every variant has answered.
+            ``attrs`` also has queries, variants and catalog: all to run it again.
+
+        Raises
+        ------
+        InvalidArgumentError
+            There is no such experiment.
+        HomeError
+            Its file is damaged.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     report = nb.index("textwrap")
+        ...     made = nb.experiment("shorten a text", ["text", "dense"])
+        ...     again = nb.experiment_run(made.attrs["experiment_id"])
+        >>> again["value"].equals(made["value"])
+        True
+        """
+        self._open()
+        record = await in_thread(self._experiments.load, experiment_id)
+        experiment = experiment_of(record)
+        return await in_thread(summary_frame, experiment_id, experiment, record)
+
+    async def compare(
+        self, query: str, variants: Any = MODES_IN_TURN, *, limit: int = LIMIT
+    ) -> pd.DataFrame:
+        """Show side by side what search settings find, and how hits move.
+
+        Parameters
+        ----------
+        query : str
+            One question.
+        variants : mapping or several, default all modes
+            As of `experiment`; the first is the baseline.
+        limit : int, default 10
+            Hits of each.
+
+        Returns
+        -------
+        pandas.DataFrame
+            For each variant its hits, then those of the baseline that it lost: variant,
+            rank, baseline_rank, moved (ranks up; all Int64), title, library, kind,
+            score, chunk_id, overlap (share of hits in common with the baseline), rbo
+            (rank-biased overlap). Documents are compared, whichever of their passages
+            is shown.
+
+        Raises
+        ------
+        InvalidArgumentError
+            An argument cannot be used.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     report = nb.index("textwrap")
+        ...     side = nb.compare("shorten a text", ["text", "dense"], limit=3)
+        >>> side["variant"].unique().tolist()
+        ['text', 'dense']
+        """
+        self._open()
+        query = check_query(query)
+        settings = check_variants(variants, self._offered(), check_limit(limit))
+        await self._check_settings(settings)
+        answers = {
+            name: rows_of(await self._ask(query, each))
+            for name, each in settings.items()
+        }
+        baseline = next(iter(answers.values()))
+        rows = [
+            row
+            for name, hits in answers.items()
+            for row in side_records(name, hits, baseline, limit)
+        ]
+        return make_frame("compare", rows, {"query": query})
+
+    async def recall_check(
+        self,
+        queries: Any,
+        k: int | Sequence[int] = (1, 10, 50),
+        ef: int | Sequence[int] | None = None,
+        *,
+        where: Where | None = None,
+    ) -> pd.DataFrame:
+        """Compare the approximate search by meaning with an exact one.
+
+        Parameters
+        ----------
+        queries : str, several, or a DataFrame with a column ``query``
+        k : int or several, default (1, 10, 50)
+            How many hits are compared.
+        ef : int or several, optional
+            Breadth of the approximate search, where the engine lets it be set; by
+            default its own.
+        where : mapping, optional
+            As in `search`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per k (and ef): k, ef (Int64), queries, recall (mean share of the
+            exact hits that were found), worst, complete (queries that lost none),
+            p50_ms, exact_p50_ms, chunks, detail. Before `optimize` has built the
+            approximate index, every search is exact and recall is 1.
+
+        Raises
+        ------
+        InvalidArgumentError
+            An argument cannot be used, or this index lets no ef be set.
+        EmptyIndexError
+            Nothing is indexed.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     report = nb.index("textwrap")
+        ...     nb.recall_check(["shorten a text"], k=3)["recall"].tolist()
+        [1.0]
+        """
+        self._open()
+        asked = check_queries(queries)
+        depths = [check_limit(each) for each in _several("k", k)]
+        breadths: list[int | None] = [None]
+        if ef is not None:
+            breadths = [check_ef(each) for each in _several("ef", ef)]
+        settings: dict[str, Any] = {"mode": "dense", "where": where}
+        catalogs = await self._check_settings({"": {**settings, "ef": breadths[0]}})
+        await self._warm_up([settings])
+        embedded = isinstance(self.index_store, EmbeddedIndex)
+        rows = []
+        for depth in depths:
+            exact = await self._timed(
+                asked, {**settings, "limit": depth, "exact": True}
+            )
+            for breadth in breadths:
+                own = {**settings, "limit": depth}
+                if breadth is not None:
+                    own["ef"] = breadth
+                near = await self._timed(asked, own)
+                rows.append(
+                    recall_record(depth, breadth, near, exact, catalogs[""], embedded)
+                )
+        return make_frame("recall_check", rows)
+
+    async def _timed(
+        self, asked: Mapping[str, str], settings: Mapping[str, Any]
+    ) -> list[Outcome]:
+        return [await self._outcome(query, settings) for query in asked.values()]
+
+    async def _given(self, queries: Any, judgments: Any) -> list[Given]:
+        """Return the judgments that are meant."""
+        if judgments is not None:
+            return check_judgments(judgments)
+        if is_frame(queries) and {"chunk_id", "grade"} <= set(queries.columns):
+            return check_judgments(queries)
+        kept = await in_thread(self._judgments.current)
+        return [
+            Given(
+                query=each.query,
+                chunk_id=each.chunk_id,
+                grade=each.grade or 0,
+                title=each.title,
+                library=each.library,
+                version=each.version,
+                origin=each.origin,
+            )
+            for each in kept
+        ]
+
+    @staticmethod
+    def _metrics(metrics: Sequence[str] | None, given: Sequence[Given]) -> list[str]:
+        if metrics is None:
+            # Where nothing is judged nothing is measured, and nothing need be there.
+            return parse_metrics(DEFAULT_METRICS) if given else []
+        return parse_metrics([metrics] if isinstance(metrics, str) else metrics)
+
+    async def _run(
+        self,
+        experiment_id: str,
+        experiment: Experiment,
+        settings: Settings,
+        record: dict[str, Any],
+    ) -> None:
+        """Ask everything, in turns; keep what was done whatever happens."""
+        await self._warm_up(list(settings.values()))
+        names = list(settings)
+        saved = self.clock.now()
+        await in_thread(self._experiments.save, experiment_id, record)
+        record["state"] = "failed"
+        bar = SearchBar(len(names) * len(experiment.queries), self.clock)
+        try:
+            for at, (key, query) in enumerate(experiment.queries.items()):
+                # By turns, so that no variant always finds warm what another asked.
+                for name in names[at % len(names) :] + names[: at % len(names)]:
+                    outcome = await self._outcome(query, settings[name])
+                    experiment.runs[name][key] = outcome
+                    bar.step()
+                if at == 0:
+                    _refuse_if_none_answered(experiment, key)
+                if self.clock.now() - saved > SAVE_SECONDS:
+                    saved = self.clock.now()
+                    note_runs(record, experiment)
+                    await in_thread(self._experiments.save, experiment_id, record)
+            record["state"] = "done"
+        except Exception:
+            raise
+        except BaseException:
+            record["state"] = "interrupted"
+            raise
+        finally:
+            bar.close()
+            note_runs(record, experiment)
+            record["ended_at"] = self.clock.wall().isoformat()
+            self._experiments.save(experiment_id, record)
+
+    async def _warm_up(self, settings: Sequence[Mapping[str, Any]]) -> None:
+        """Open the indexes and load the free model, so that no variant pays for it."""
+        done: set[int] = set()
+        for each in settings:
+            verbs = each.get("session") or self
+            if id(verbs) not in done:
+                done.add(id(verbs))
+                free = isinstance(verbs.embedder, StaticEmbedder)
+                await verbs.search("warm up", 1, "hybrid" if free else "text")
+
+    async def _outcome(self, query: str, settings: Mapping[str, Any]) -> Outcome:
+        started = self.clock.now()
+        try:
+            hits = await self._ask(query, settings)
+        except (APIIntegrationError, EmbedderError) as exc:
+            return Outcome(
+                latency_ms=(self.clock.now() - started) * 1000,
+                error=f"{type(exc).__name__}: {exc}",
+            )
+        latency_ms = (self.clock.now() - started) * 1000
+        return Outcome(
+            hits=tuple(
+                Found(chunk_id, library, (title, *aliases))
+                for chunk_id, library, title, aliases in zip(
+                    hits["chunk_id"],
+                    hits["library"],
+                    hits["title"],
+                    hits["aliases"],
+                    strict=True,
+                )
+            ),
+            latency_ms=round(latency_ms, 3),
+            tokens=int(hits.attrs.get("tokens", 0)),
+            usd=float(hits.attrs.get("usd", 0.0)),
+        )
+
+    def _record_of(
+        self,
+        experiment: Experiment,
+        settings: Settings,
+        given: Sequence[Given],
+        catalogs: Mapping[str, Catalog],
+    ) -> dict[str, Any]:
+        """Return all that is needed to look at the experiment, or run it, again."""
+        used = [each for each in given if query_id(each.query) in experiment.judged]
+        return {
+            "state": "running",
+            "started_at": self.clock.wall().isoformat(),
+            "ended_at": None,
+            "contexter_nb": own_version(),
+            "queries": dict(experiment.queries),
+            "variants": {
+                name: plain_settings(each, catalogs[name])
+                for name, each in settings.items()
+            },
+            "metrics": list(experiment.metrics),
+            "test": experiment.test,
+            "seed": experiment.seed,
+            "origin": origin_of(used),
+            "judged": {
+                key: [list(each) for each in judged]
+                for key, judged in experiment.judged.items()
+            },
+            "catalog": {
+                name: {
+                    "embedder": each.embedder,
+                    "dimension": each.dimension,
+                    "chunking": each.chunking,
+                    "libraries": {
+                        key: [one.version, one.chunks]
+                        for key, one in each.libraries.items()
+                    },
+                }
+                for name, each in catalogs.items()
+            },
+            "runs": {},
+        }
+
+
+def _check_depths(settings: Settings, cutoff: int) -> None:
+    for name, each in settings.items():
+        if each["limit"] < cutoff:
+            raise InvalidArgumentError(
+                f"The variant {name!r} has a limit of {each['limit']}, and a metric "
+                f"looks at {cutoff} hits; raise the limit, or name other metrics."
+            )
+
+
+def _refuse_if_none_answered(experiment: Experiment, key: str) -> None:
+    """Raise where the first query failed everywhere: so would all the others."""
+    errors = [run[key].error for run in experiment.runs.values()]
+    if all(errors):
+        raise ContexterError(
+            f"No variant could answer the first query; the first said: {errors[0]}"
+        )
+
+
+def _several(name: str, value: Any) -> list[Any]:
+    if isinstance(value, (str, Mapping)):
+        raise InvalidArgumentError(f"{name} is {value!r}; give numbers.")
+    several = list(value) if isinstance(value, (Sequence, range)) else [value]
+    if not several:
+        raise InvalidArgumentError(f"{name} is empty; give at least one number.")
+    return several

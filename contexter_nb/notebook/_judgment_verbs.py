@@ -1,0 +1,648 @@
+"""The verbs about relevance: judge, see, export, import, and what is left to judge."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import getpass
+import inspect
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from contexter_nb.core import (
+    Clock,
+    EmptyIndexError,
+    IndexMismatchError,
+    InvalidArgumentError,
+    Random,
+    UnknownChunkError,
+    new_random,
+)
+from contexter_nb.frames import make_frame
+from contexter_nb.notebook._arguments import (
+    check_breadth,
+    check_count,
+    check_libraries,
+    check_limit,
+    check_query,
+)
+from contexter_nb.notebook._experiment_arguments import (
+    Given,
+    check_grade,
+    check_judgments,
+    check_queries,
+    check_seed,
+    check_variants,
+    is_frame,
+    is_path,
+    read_qrels,
+)
+from contexter_nb.notebook._experiment_records import rows_of
+from contexter_nb.notebook._money_verbs import check_reranker
+from contexter_nb.retrieval import (
+    Judgment,
+    JudgmentStore,
+    QrelsLine,
+    ask,
+    document_key,
+    in_thread,
+    known_item_query,
+    parse_where,
+    point_id,
+    qrels_text,
+    queries_path,
+    queries_text,
+    query_id,
+    shuffled,
+    text_hash,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from contexter_nb.notebook._remote import Remote
+    from contexter_nb.retrieval import (
+        Catalog,
+        EmbeddedIndex,
+        Embedder,
+        ServerIndex,
+        Where,
+    )
+
+JUDGMENTS = "judgments.sqlite"
+DEPTH = 10
+_BATCH = 200
+_ALL_TITLES = 1_000_000
+_LEAD = "0000"
+_KNOWN_ITEM_GRADE = 3
+
+
+class _Passage(NamedTuple):
+    """A passage as it is indexed now."""
+
+    title: str
+    library: str
+    version: str
+    text_hash: str
+
+
+class JudgmentVerbs:
+    """The part of a session's verbs that keeps what a person thinks of hits."""
+
+    home: Path
+    clock: Clock
+    embedder: Embedder
+    index_store: EmbeddedIndex | ServerIndex
+    remote: Remote
+
+    if TYPE_CHECKING:
+
+        def _open(self) -> None: ...
+
+        async def search(
+            self,
+            query: str,
+            limit: int = 10,
+            mode: str = "hybrid",
+            where: Where | None = None,
+            exact: bool = False,
+            *,
+            ef: int | None = None,
+            rerank: bool | str | None = None,
+            weights: Mapping[str, float] | None = None,
+        ) -> pd.DataFrame: ...
+
+    @functools.cached_property
+    def _judgments(self) -> JudgmentStore:
+        return JudgmentStore(self.home / JUDGMENTS)
+
+    def _close_judgments(self) -> None:
+        self._judgments.close()
+
+    async def judge(
+        self,
+        query: str,
+        chunk_id: str,
+        grade: int | None,
+        *,
+        judged_by: str | None = None,
+    ) -> pd.DataFrame:
+        """Keep how well a passage answers a question; judging again replaces.
+
+        What this has returned is on disk, for all kernels on this home.
+
+        Parameters
+        ----------
+        query : str
+            The question.
+        chunk_id : str
+            From a frame's chunk_id column; the passage must be indexed.
+        grade : int or None
+            0 (not relevant), 1, 2 or 3 (just what was sought); None takes an earlier
+            judgment back.
+        judged_by : str, optional
+            Who; by default the login name.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row with the columns of `judgments`.
+
+        Raises
+        ------
+        InvalidArgumentError
+            The query is empty, or the grade is no whole number from 0 to 3.
+        UnknownChunkError
+            No chunk has this id.
+        HomeError
+            The judgment cannot be written.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     report = nb.index("textwrap")
+        ...     hit = nb.search("shorten a text", limit=1)["chunk_id"].iloc[0]
+        ...     nb.judge("shorten a text", hit, 3)["title"].iloc[0]
+        'textwrap.shorten'
+        """
+        self._open()
+        query = check_query(query)
+        number = None if grade is None else check_grade(grade)
+        if judged_by is not None and not isinstance(judged_by, str):
+            raise InvalidArgumentError(
+                f"judged_by is {type(judged_by).__name__}; give a name."
+            )
+        point_id(chunk_id)
+        chunk_id = chunk_id.lower()
+        passages = await self._passages([chunk_id], query)
+        if chunk_id not in passages:
+            raise UnknownChunkError(
+                f"No chunk {chunk_id} is in the index; search again, it may have "
+                "changed."
+            )
+        given = Given(query=query, chunk_id=chunk_id, grade=number or 0)
+        judgment = dataclasses.replace(
+            self._judgment(given, passages, "person", judged_by), grade=number
+        )
+        await in_thread(self._judgments.add, [judgment])
+        return make_frame("judgments", [_record(judgment, passages)])
+
+    async def judgments(
+        self, query: str | None = None, *, history: bool = False
+    ) -> pd.DataFrame:
+        """Show what was judged, and whether the passages still say the same.
+
+        Parameters
+        ----------
+        query : str, optional
+            Only those of this question.
+        history : bool, default False
+            Also what was replaced or taken back, the oldest first.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per query and passage: query, query_id, chunk_id, grade (Int64),
+            title, library, version (as they were), changed, indexed (bool), origin
+            (``person``, ``imported``, ``generated``), judged_by, judged_at (UTC),
+            superseded (bool).
+
+        Raises
+        ------
+        HomeError
+            The judgments cannot be read.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     nb.judgments("never asked").empty
+        True
+        """
+        self._open()
+        read = self._judgments.history if history else self._judgments.current
+        found = await in_thread(read)
+        if query is not None:
+            wanted = query_id(check_query(query))
+            found = [each for each in found if each.query_id == wanted]
+        passages = await self._passages_of(found)
+        return make_frame("judgments", [_record(each, passages) for each in found])
+
+    async def export_judgments(self, path: str | os.PathLike[str]) -> pd.DataFrame:
+        """Write the judgments as TREC qrels, and the queries' text beside them.
+
+        Parameters
+        ----------
+        path : path-like
+            ``mine.qrels``, say; queries go into ``mine.queries.tsv``. Files of these
+            names are replaced.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per file: file, lines, detail.
+
+        Raises
+        ------
+        InvalidArgumentError
+            A file cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile, contexter_nb as cx
+        >>> with tempfile.TemporaryDirectory() as folder, cx.connect() as nb:
+        ...     nb.export_judgments(folder + "/mine.qrels")["file"].tolist()
+        ['mine.qrels', 'mine.queries.tsv']
+        """
+        self._open()
+        place = _place(path)
+        found = await in_thread(self._judgments.current)
+        queries = {each.query_id: each.query for each in found}
+        lines = [
+            QrelsLine(each.query_id, each.chunk_id, each.grade or 0) for each in found
+        ]
+        beside = queries_path(place)
+        await in_thread(_write, place, qrels_text(lines))
+        await in_thread(_write, beside, queries_text(queries))
+        rows = [
+            {
+                "file": place.name,
+                "lines": len(lines),
+                "detail": "qrels: query id, 0, chunk id, grade",
+            },
+            {
+                "file": beside.name,
+                "lines": len(queries),
+                "detail": "queries: query id, tab, text",
+            },
+        ]
+        return make_frame("export_judgments", rows)
+
+    async def import_judgments(
+        self,
+        what: object,
+        queries: Mapping[str, str] | str | os.PathLike[str] | None = None,
+    ) -> pd.DataFrame:
+        """Take judgments over from a qrels file or a DataFrame; all of them or none.
+
+        Parameters
+        ----------
+        what : path-like or DataFrame
+            A TREC qrels file whose documents are chunk ids, or a frame with query,
+            chunk_id and grade (`known_items` has them, and so has `judgments`).
+        queries : mapping or path-like, optional
+            For a file: query id to text, or a tab-separated file of both; by default
+            the one that `export_judgments` writes beside.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns of `judgments`, a row per judgment taken over.
+
+        Raises
+        ------
+        InvalidArgumentError
+            A file cannot be read, or a row is no judgment; none is taken over then.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     nb.import_judgments(nb.judgments().head(0)).empty
+        True
+        """
+        self._open()
+        if is_frame(what) or not is_path(what):
+            given = check_judgments(what)
+        else:
+            given = await in_thread(read_qrels, what, queries)
+        passages = await self._passages(
+            [each.chunk_id for each in given], given[0].query if given else ""
+        )
+        found = [
+            self._judgment(
+                each,
+                passages,
+                "generated" if each.origin == "generated" else "imported",
+                None,
+            )
+            for each in given
+        ]
+        if found:
+            await in_thread(self._judgments.add, found)
+        return make_frame("judgments", [_record(each, passages) for each in found])
+
+    async def pool(
+        self,
+        queries: Any,
+        variants: Any = ("hybrid", "dense", "text"),
+        depth: int = DEPTH,
+        *,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Gather the hits that nobody has judged yet, in an order that tells nothing.
+
+        Which variant found a passage, and at which rank, is not shown: whoever knows
+        judges by it.
+
+        Parameters
+        ----------
+        queries : str, several, or a DataFrame with a column ``query``
+        variants : mapping or several, default all modes
+            As of `experiment`.
+        depth : int, default 10
+            Hits of each variant.
+        seed : int, default 0
+            The same seed gives the same order.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Queries in their order, the passages of each shuffled: query, query_id,
+            chunk_id, title, library, version, kind, text, url. A document one of whose
+            passages is judged is left out.
+
+        Raises
+        ------
+        InvalidArgumentError
+            An argument cannot be used.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     report = nb.index("textwrap")
+        ...     nb.pool("add a prefix to lines", ["dense", "text"])["title"].iloc[0]
+        'textwrap.indent'
+        """
+        self._open()
+        asked = check_queries(queries)
+        settings = check_variants(variants, self._offered(), check_limit(depth))
+        chance = _chance(check_seed(seed))
+        await self._check_settings(settings)
+        known = {
+            (each.query_id, document_key(each.chunk_id))
+            for each in await in_thread(self._judgments.current)
+        }
+        rows: list[dict[str, Any]] = []
+        for key, query in asked.items():
+            found: dict[str, dict[str, Any]] = {}
+            for each in settings.values():
+                hits = await self._ask(query, {**each, "limit": depth})
+                for row in rows_of(hits):
+                    document = document_key(row["chunk_id"])
+                    if (key, document) not in known:
+                        found.setdefault(document, row)
+            rows += [
+                {**found[document], "query": query, "query_id": key}
+                for document in shuffled(list(found), chance)
+            ]
+        return make_frame("pool", rows)
+
+    async def known_items(
+        self, n: int = 50, library: str | None = None, *, seed: int = 0
+    ) -> pd.DataFrame:
+        """Make questions of the corpus itself, where nobody has judged yet.
+
+        Each is the first sentence of a passage, its names hidden; the passage is the
+        answer. That favours word search, and another passage may answer as well: a
+        first rough test, not a verdict.
+
+        Parameters
+        ----------
+        n : int, default 50
+            How many, at most.
+        library : str, optional
+            Only of this one.
+        seed : int, default 0
+            The same seed and index give the same questions.
+
+        Returns
+        -------
+        pandas.DataFrame
+            query, query_id, chunk_id, grade (3), title, library, version, origin
+            (``generated``). `experiment` and `import_judgments` take it as it is.
+
+        Raises
+        ------
+        InvalidArgumentError
+            `n` is no number from 1, or the library is not indexed.
+        EmptyIndexError
+            Nothing is indexed.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     report = nb.index("textwrap")
+        ...     nb.known_items(3, "textwrap")["origin"].unique().tolist()
+        ['generated']
+        """
+        self._open()
+        n = check_count("n", n)
+        chance = _chance(check_seed(seed))
+        where: dict[str, Any] = {} if library is None else {"library": library}
+        await self._check_settings({"": {"where": where}})
+        titles = await ask(
+            self.index_store.facets, "title", parse_where(where), _ALL_TITLES
+        )
+        rows: dict[str, dict[str, Any]] = {}
+        for title in shuffled(list(titles), chance):
+            if len(rows) == n:
+                break
+            row = await self._known_item(title, where)
+            if row is not None:
+                rows.setdefault(row["query_id"], row)
+        return make_frame("known_items", list(rows.values()))
+
+    async def _known_item(
+        self, title: str, where: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        # By words, since an embedding may cost money and the title is in the index.
+        hits = await self.search(
+            title[:500], limit=1, mode="text", where={**where, "title": title}
+        )
+        if hits.empty:
+            return None
+        hit = hits.iloc[0]
+        if not str(hit["chunk_id"]).endswith(_LEAD):
+            return None
+        names = [str(hit["title"]), *hit["aliases"]]
+        query = known_item_query(str(hit["text"]), names)
+        if query is None:
+            return None
+        return {
+            "query": query,
+            "query_id": query_id(query),
+            "chunk_id": str(hit["chunk_id"]),
+            "grade": _KNOWN_ITEM_GRADE,
+            "title": str(hit["title"]),
+            "library": str(hit["library"]),
+            "version": str(hit["version"]),
+            "origin": "generated",
+        }
+
+    def _offered(self) -> list[str]:
+        """Return what this session's search can be told beside the query."""
+        return [
+            name
+            for name in inspect.signature(self.search).parameters
+            if name != "query"
+        ]
+
+    async def _ask(self, query: str, settings: Mapping[str, Any]) -> pd.DataFrame:
+        """Search by the settings of a variant, in its own session where it has one."""
+        own = {key: value for key, value in settings.items() if key != "session"}
+        search = getattr(settings.get("session"), "search", self.search)
+        answer: pd.DataFrame = await search(query, **own)
+        return answer
+
+    async def _check_settings(
+        self, settings: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, Catalog]:
+        """Refuse what no search could answer; return each variant's catalog."""
+        catalogs: dict[str, Catalog] = {}
+        for name, each in settings.items():
+            verbs: JudgmentVerbs = each.get("session", self)
+            verbs._open()
+            catalog = await ask(verbs.index_store.catalog)
+            if catalog is None or not catalog.libraries:
+                raise EmptyIndexError(
+                    'Nothing is indexed yet; begin with nb.index("pandas"), and see '
+                    "nb.libraries() for what else is here."
+                )
+            conditions = parse_where(each.get("where"))
+            if conditions:
+                check_libraries(conditions, catalog)
+            check_breadth(each.get("ef"), verbs.index_store)
+            if check_reranker(each.get("rerank")) is not None:
+                verbs.remote.voyage  # noqa: B018  # without a key nothing is asked
+            catalogs[name] = catalog
+        return catalogs
+
+    def _judgment(
+        self,
+        given: Given,
+        passages: Mapping[str, _Passage],
+        origin: str,
+        judged_by: str | None,
+    ) -> Judgment:
+        now = passages.get(given.chunk_id)
+        return Judgment(
+            query_id=query_id(given.query),
+            query=given.query,
+            chunk_id=given.chunk_id,
+            grade=given.grade,
+            title=now.title if now else given.title,
+            library=now.library if now else given.library,
+            version=now.version if now else given.version,
+            text_hash=now.text_hash if now else "",
+            origin=origin,
+            judged_by=_login() if judged_by is None else judged_by,
+            judged_at=self.clock.wall().isoformat(),
+        )
+
+    async def _passages_of(self, found: Sequence[Judgment]) -> dict[str, _Passage]:
+        """Return those passages that are indexed now; none where nothing is."""
+        try:
+            return await self._passages(
+                [each.chunk_id for each in found], found[0].query if found else ""
+            )
+        except (EmptyIndexError, IndexMismatchError):
+            return {}
+
+    async def _passages(
+        self, chunk_ids: Iterable[str], query: str
+    ) -> dict[str, _Passage]:
+        """Return those of some passages that are indexed now.
+
+        By searches that are limited to them: every index offers these. The query is
+        one that was asked before, so that its embedding is at hand.
+        """
+        found: dict[str, _Passage] = {}
+        for batch in _batches(chunk_ids):
+            missing = batch
+            # A search folds near duplicates: those are asked for one by one.
+            for ids in ([batch], [[each] for each in batch]):
+                for some in ids:
+                    wanted = [each for each in some if each in missing]
+                    if wanted:
+                        found |= await self._indexed(wanted, query)
+                missing = [each for each in batch if each not in found]
+        return found
+
+    async def _indexed(
+        self, chunk_ids: Sequence[str], query: str
+    ) -> dict[str, _Passage]:
+        hits = await self.search(
+            query,
+            limit=len(chunk_ids),
+            mode="dense",
+            where={"chunk_id": list(chunk_ids)},
+            exact=True,
+        )
+        return {
+            row["chunk_id"]: _Passage(
+                row["title"], row["library"], row["version"], text_hash(row["text"])
+            )
+            for row in rows_of(hits)
+        }
+
+
+def _batches(chunk_ids: Iterable[str]) -> list[list[str]]:
+    """Return ids in batches none of which has two of one document.
+
+    A search answers one passage of a document.
+    """
+    rounds: dict[str, list[str]] = {}
+    for each in dict.fromkeys(chunk_ids):
+        rounds.setdefault(document_key(each), []).append(each)
+    batches: list[list[str]] = []
+    for at in range(max(map(len, rounds.values()), default=0)):
+        own = [ids[at] for ids in rounds.values() if at < len(ids)]
+        batches += [own[start : start + _BATCH] for start in range(0, len(own), _BATCH)]
+    return batches
+
+
+def _record(judgment: Judgment, passages: Mapping[str, _Passage]) -> dict[str, Any]:
+    now = passages.get(judgment.chunk_id)
+    known = now is not None and bool(judgment.text_hash)
+    return {
+        **dataclasses.asdict(judgment),
+        "changed": known and now is not None and now.text_hash != judgment.text_hash,
+        "indexed": now is not None,
+    }
+
+
+def _chance(seed: int) -> Random:
+    chance = new_random()
+    chance.seed(seed)
+    return chance
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container may have no name for it
+        return ""
+
+
+def _place(path: object) -> Path:
+    if not isinstance(path, (str, os.PathLike)):
+        raise InvalidArgumentError(
+            f"path is {type(path).__name__}; name a file, as 'mine.qrels'."
+        )
+    return Path(path).expanduser()
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise InvalidArgumentError(
+            f"{path.name} cannot be written ({exc.strerror}); name a file in a folder "
+            "that is there."
+        ) from exc

@@ -1,0 +1,152 @@
+"""What a session is to use: its arguments, else the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from contexter_nb.core import InvalidArgumentError, Secret, did_you_mean
+from contexter_nb.retrieval import Embedder
+
+# Argument to the variable of the environment that stands for it.
+VARIABLES = {
+    "voyage_api_key": "VOYAGE_API_KEY",
+    "voyage_base_url": "VOYAGE_BASE_URL",
+    "voyage_tier": "VOYAGE_TIER",
+    "context7_api_key": "CONTEXT7_API_KEY",
+    "context7_base_url": "CONTEXT7_BASE_URL",
+    "qdrant_url": "QDRANT_URL",
+    "qdrant_api_key": "QDRANT_API_KEY",
+    "redis_url": "REDIS_URL",
+}
+MEMORY = ":memory:"
+_SCHEMES = {
+    "voyage_base_url": ("http", "https"),
+    "context7_base_url": ("http", "https"),
+    "qdrant_url": ("http", "https"),
+}
+_KINDS = ("static", "voyage", "voyage:<model>", "fastembed:<model>")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Addresses and keys; keys, and a URL that may hold a password, are secrets.
+
+    Attributes
+    ----------
+    embedder : str or Embedder
+        ``static``, ``voyage``, ``voyage:<model>[@<dimension>]``, ``fastembed:<model>``
+        or an object.
+    """
+
+    embedder: str | Embedder = "static"
+    voyage_api_key: Secret | None = None
+    voyage_base_url: str | None = None
+    voyage_tier: str | None = None
+    context7_api_key: Secret | None = None
+    context7_base_url: str | None = None
+    qdrant_url: str | None = None
+    qdrant_api_key: Secret | None = None
+    redis_url: Secret | None = None
+    # Which of them came from the environment, for messages.
+    inherited: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @property
+    def uses_context7(self) -> bool:
+        """Whether Context7 is asked without being named."""
+        return self.context7_api_key is not None or self.context7_base_url is not None
+
+    @classmethod
+    def read(
+        cls, arguments: Mapping[str, Any], environment: Mapping[str, str]
+    ) -> Settings:
+        """Return settings; an argument wins over the environment.
+
+        Parameters
+        ----------
+        arguments : mapping
+            Of `connect`; None where one was not given.
+        environment : mapping of str to str
+            An empty variable counts as none.
+
+        Raises
+        ------
+        InvalidArgumentError
+            A value cannot be used; the message names the argument or the variable, and
+            shows no key.
+        """
+        found: dict[str, Any] = {}
+        inherited = set()
+        for name, variable in VARIABLES.items():
+            value = arguments.get(name)
+            if value is None:
+                value = environment.get(variable, "").strip() or None
+                if value is not None:
+                    inherited.add(name)
+            if value is not None:
+                called = variable if name in inherited else name
+                found[name] = _checked(name, called, value)
+        embedder = arguments.get("embedder")
+        if embedder is None:
+            embedder = "voyage" if "voyage_api_key" in found else "static"
+        if isinstance(embedder, str):
+            _check_embedder(embedder, has_key="voyage_api_key" in found)
+        return cls(embedder=embedder, inherited=frozenset(inherited), **found)
+
+
+def _checked(name: str, called: str, value: Any) -> Any:
+    if name in ("voyage_api_key", "context7_api_key", "qdrant_api_key", "redis_url"):
+        if not isinstance(value, str | Secret):
+            raise InvalidArgumentError(
+                f"{called} is a {type(value).__name__}; give a text."
+            )
+        return Secret.of(value)
+    if not isinstance(value, str):
+        raise InvalidArgumentError(
+            f"{called} is a {type(value).__name__}; give a text."
+        )
+    if name == "qdrant_url" and value == MEMORY:
+        return value
+    if name in _SCHEMES:
+        return _checked_url(called, value, _SCHEMES[name])
+    return value
+
+
+def _checked_url(called: str, value: str, schemes: tuple[str, ...]) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in schemes or not parts.hostname:
+        # The value is not shown: it may be a key in the wrong place.
+        raise InvalidArgumentError(
+            f"{called} is no address; give one that begins with "
+            f"{' or '.join(f'{each}://' for each in schemes)}, as "
+            "https://host.example:6333."
+        )
+    if parts.password is not None or parts.username is not None:
+        raise InvalidArgumentError(
+            f"{called} holds a user name or a password; give the key by its own "
+            "argument, so that it is shown nowhere."
+        )
+    return value
+
+
+def _check_embedder(embedder: str, *, has_key: bool) -> None:
+    kind, colon, model = embedder.partition(":")
+    known = kind in ("static", "voyage", "fastembed")
+    if not known or (kind == "static" and colon) or (colon and not model):
+        raise InvalidArgumentError(
+            f"embedder is {embedder!r}; use one of {', '.join(map(repr, _KINDS))}, or "
+            "give an object with identity, dimension and an async embed(texts, "
+            f"input_type).{did_you_mean(kind, ['static', 'voyage', 'fastembed'])}"
+        )
+    if kind == "fastembed" and not colon:
+        raise InvalidArgumentError(
+            "embedder is 'fastembed'; name its model, as "
+            "'fastembed:BAAI/bge-small-en-v1.5'."
+        )
+    if kind == "voyage" and not has_key:
+        raise InvalidArgumentError(
+            f"embedder is {embedder!r}, and there is no key: set VOYAGE_API_KEY, pass "
+            "voyage_api_key=..., or practise without one on cx.sandbox()."
+        )

@@ -1,0 +1,130 @@
+"""Judgments as TREC files: qrels, and the text of the queries beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from contexter_nb.core import InvalidArgumentError
+
+
+class QrelsLine(NamedTuple):
+    """One line of a qrels file: query id, iteration, document, grade."""
+
+    query_id: str
+    chunk_id: str
+    grade: int
+
+
+def queries_path(path: Path) -> Path:
+    """Return where the text of the queries of a qrels file is kept.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Of the qrels file.
+
+    Examples
+    --------
+    >>> queries_path(Path("mine.qrels")).name
+    'mine.queries.tsv'
+    """
+    return path.with_name(f"{path.stem}.queries.tsv")
+
+
+def qrels_text(lines: Iterable[QrelsLine]) -> str:
+    r"""Return judgments as a qrels file, which trec_eval and ir-measures read.
+
+    Parameters
+    ----------
+    lines : iterable of QrelsLine
+
+    Examples
+    --------
+    >>> qrels_text([QrelsLine("q1", "aa2ade7828a60000", 2)])
+    'q1 0 aa2ade7828a60000 2\n'
+    """
+    return "".join(
+        f"{each.query_id} 0 {each.chunk_id} {each.grade}\n" for each in lines
+    )
+
+
+def queries_text(queries: Mapping[str, str]) -> str:
+    """Return queries by id as tab-separated lines; white space in them is made one.
+
+    Parameters
+    ----------
+    queries : mapping of str to str
+        Query id to text.
+    """
+    return "".join(
+        f"{key}\t{' '.join(query.split())}\n" for key, query in queries.items()
+    )
+
+
+def parse_qrels(text: str, name: str) -> list[QrelsLine]:
+    """Return the judgments of a qrels file.
+
+    Parameters
+    ----------
+    text : str
+        Four fields a line: query id, iteration (not looked at), chunk id, grade.
+    name : str
+        Of the file, for messages.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A line has another form; it is named.
+    """
+    return [
+        _line(number, fields, name)
+        for number, fields in _fields(text.splitlines())
+        if fields
+    ]
+
+
+def _fields(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(lines, start=1):
+        yield number, line.split()
+
+
+def _line(number: int, fields: list[str], name: str) -> QrelsLine:
+    if len(fields) == 4:
+        try:
+            return QrelsLine(fields[0], fields[2], int(fields[3]))
+        except ValueError:
+            pass
+    raise InvalidArgumentError(
+        f"Line {number} of {name} is no judgment; a line is: query id, 0, chunk id, "
+        "grade."
+    )
+
+
+def parse_queries(text: str, name: str) -> dict[str, str]:
+    """Return the queries of a tab-separated file by their ids.
+
+    Parameters
+    ----------
+    text : str
+        Query id, tab, query; a line each. Empty lines are passed over.
+    name : str
+        Of the file, for messages.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A line has no tab, or nothing on one side of it.
+    """
+    queries: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        key, _, query = line.partition("\t")
+        if not key.strip() or not query.strip():
+            raise InvalidArgumentError(
+                f"Line {number} of {name} is no query; a line is: query id, tab, query."
+            )
+        queries[key.strip()] = query.strip()
+    return queries

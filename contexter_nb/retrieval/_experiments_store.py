@@ -1,0 +1,127 @@
+"""Experiments on disk, a JSON file each: all that is needed to look or run again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from contexter_nb.core import HomeError, InvalidArgumentError, did_you_mean
+
+FORMAT = 1
+_ENDING = ".json"
+
+
+class ExperimentStore:
+    """Experiments as JSON files, each replaced as a whole whenever it has grown.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Made with mode 0700 with the first experiment; files have 0600.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = ExperimentStore(Path(folder, "experiments"))
+    ...     store.save("20261128-1", {"state": "running"})
+    ...     store.load("20261128-1")["state"]
+    'running'
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def save(self, experiment_id: str, record: Mapping[str, Any]) -> None:
+        """Write or replace an experiment; a reader sees the old or the new whole.
+
+        Parameters
+        ----------
+        experiment_id : str
+            Letters, digits and hyphens.
+        record : mapping
+            What JSON can hold.
+
+        Raises
+        ------
+        HomeError
+            It cannot be written.
+        """
+        path = self._path(experiment_id)
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        text = json.dumps({"format": FORMAT, **record}, ensure_ascii=False)
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            with open(os.open(fresh, flags, 0o600), "w", encoding="utf-8") as file:
+                file.write(text)
+            os.replace(fresh, path)
+        except OSError as exc:
+            with contextlib.suppress(OSError):
+                fresh.unlink()
+            raise HomeError(
+                f"The experiment cannot be written to {self._folder} "
+                f"({exc.strerror}); free some space, or choose another home with "
+                "connect(home=...)."
+            ) from exc
+
+    def ids(self) -> list[str]:
+        """Return the ids of all experiments, the latest first."""
+        try:
+            names = os.listdir(self._folder)
+        except FileNotFoundError:
+            return []
+        except OSError as exc:
+            raise HomeError(
+                f"The experiments in {self._folder} cannot be listed ({exc.strerror})."
+            ) from exc
+        found = [
+            name.removesuffix(_ENDING)
+            for name in names
+            if name.endswith(_ENDING) and not name.startswith(".")
+        ]
+        return sorted(found, reverse=True)
+
+    def load(self, experiment_id: str) -> dict[str, Any]:
+        """Return an experiment.
+
+        Parameters
+        ----------
+        experiment_id : str
+            One of `ids`.
+
+        Raises
+        ------
+        InvalidArgumentError
+            There is none of this id.
+        HomeError
+            Its file is damaged, or of a newer version.
+        """
+        known = self.ids()
+        if experiment_id not in known:
+            raise InvalidArgumentError(
+                f"There is no experiment {str(experiment_id)[:60]!r}; nb.experiments() "
+                f"lists them.{did_you_mean(str(experiment_id), known)}"
+            )
+        path = self._path(experiment_id)
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            version = record["format"]
+        except (OSError, ValueError, TypeError, KeyError) as exc:
+            raise HomeError(
+                f"The experiment {path.name} is damaged and cannot be read; delete the "
+                f"file in {self._folder}, and run it again."
+            ) from exc
+        if version != FORMAT:
+            raise HomeError(
+                f"The experiment {path.name} was made by another version of "
+                f"contexter_nb (format {version}, here {FORMAT})."
+            )
+        return dict(record)
+
+    def _path(self, experiment_id: str) -> Path:
+        return self._folder / f"{experiment_id}{_ENDING}"

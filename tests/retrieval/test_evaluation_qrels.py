@@ -1,0 +1,47 @@
+"""TREC files are written and read as every other tool does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ir_measures
+import pytest
+
+from contexter_nb.core import InvalidArgumentError
+from contexter_nb.retrieval._evaluation_qrels import (
+    QrelsLine,
+    parse_qrels,
+    parse_queries,
+    qrels_text,
+    queries_text,
+)
+
+LINES = [QrelsLine("q1", "a" * 16, 3), QrelsLine("q2", "b" * 16, 0)]
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    """By us, and by ir-measures."""
+    assert parse_qrels(qrels_text(LINES), "f") == LINES
+    path = tmp_path / "f.qrels"
+    path.write_text(qrels_text(LINES), encoding="utf-8")
+    theirs = list(ir_measures.read_trec_qrels(str(path)))
+    assert [(each.query_id, each.doc_id, each.relevance) for each in theirs] == LINES
+    queries = {"q1": "join two\ttables\n", "q2": "plot"}
+    assert parse_queries(queries_text(queries), "f") == {
+        "q1": "join two tables",
+        "q2": "plot",
+    }
+
+
+@pytest.mark.parametrize("line", ["q1 0 d", "q1 0 d high", "q1 0 d 1 run", "words"])
+def test_a_line_that_is_no_judgment_is_named(line: str) -> None:
+    """The message has the number of the line and what a line is."""
+    with pytest.raises(InvalidArgumentError, match=r"^Line 2 of f is no judgment"):
+        parse_qrels(f"q1 0 d 1\n{line}\n", "f")
+
+
+@pytest.mark.parametrize("line", ["q1 no tab", "\tquery", "q1\t "])
+def test_a_line_that_is_no_query_is_named(line: str) -> None:
+    """The message has the number of the line and what a line is."""
+    with pytest.raises(InvalidArgumentError, match=r"^Line 3 of f is no query"):
+        parse_queries(f"q0\tplot\n\n{line}\n", "f")
