@@ -7,18 +7,24 @@ from __future__ import annotations
 
 from contexter_nb.notebook._accessor import ContexterAccessor
 from contexter_nb.notebook._cards import Cards
+from contexter_nb.notebook._collection import Collection, can_rerank
 from contexter_nb.notebook._feed import Feed
+from contexter_nb.notebook._html import marked_runs, safe_url
 from contexter_nb.notebook._magics import load_ipython_extension
 from contexter_nb.notebook._session import AsyncSession, Session, connect
 from contexter_nb.notebook._terminal import main
 
 __all__ = [
     "AsyncSession",
+    "can_rerank",
     "Cards",
+    "Collection",
     "connect",
     "ContexterAccessor",
     "Feed",
     "load_ipython_extension",
     "main",
+    "marked_runs",
+    "safe_url",
     "Session",
 ]

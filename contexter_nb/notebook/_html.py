@@ -25,6 +25,11 @@ def escape(text: object) -> str:
 def safe_url(url: str) -> str:
     """Return a URL that may be a link, or nothing: no script, no data.
 
+    Parameters
+    ----------
+    url : str
+        Anything that was fetched.
+
     Examples
     --------
     >>> safe_url("javascript:alert(1)")
@@ -61,14 +66,43 @@ def _stem(word: str) -> str:
     return word
 
 
-def marked(text: str, wanted: set[str]) -> str:
-    """Return escaped text in which the words with these stems are marked."""
-    parts = []
+def marked_runs(text: str, query: str) -> list[str]:
+    """Return a text cut where a word of a query begins and ends.
+
+    Parameters
+    ----------
+    text : str
+        What is shown.
+    query : str
+        Its words count by their stems, in any case.
+
+    Returns
+    -------
+    list of str
+        Put together they are the text; every second one, from the second on, is a word
+        of the query.
+
+    Examples
+    --------
+    >>> marked_runs("Joins two tables.", "join tables")
+    ['', 'Joins', ' two ', 'tables', '.']
+    """
+    return _runs(text, stems(re.findall(r"\w+", query)))
+
+
+def _runs(text: str, wanted: set[str]) -> list[str]:
+    runs = []
     end = 0
     for match in _WORD.finditer(text):
         if _stem(match[0]) in wanted:
-            parts.append(escape(text[end : match.start()]))
-            parts.append(f'<mark style="{MARKED}">{escape(match[0])}</mark>')
+            runs += [text[end : match.start()], match[0]]
             end = match.end()
-    parts.append(escape(text[end:]))
-    return "".join(parts)
+    return [*runs, text[end:]]
+
+
+def marked(text: str, wanted: set[str]) -> str:
+    """Return escaped text in which the words with these stems are marked."""
+    return "".join(
+        f'<mark style="{MARKED}">{escape(run)}</mark>' if at % 2 else escape(run)
+        for at, run in enumerate(_runs(text, wanted))
+    )

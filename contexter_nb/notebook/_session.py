@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Coroutine
-from importlib import import_module
+from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
@@ -19,12 +18,12 @@ from contexter_nb.notebook._remote import Remote
 from contexter_nb.notebook._settings import Settings
 from contexter_nb.notebook._verbs import Verbs
 from contexter_nb.policies import api_monitor
-from contexter_nb.retrieval import Embedder, EmbeddingCache
+from contexter_nb.retrieval import Embedder, EmbeddingCache, Where
 
 if TYPE_CHECKING:
     from typing import Self
 
-_DASHBOARDS = "contexter_nb.dashboards"  # a room above, loaded when it is asked for
+    from contexter_nb.dashboards import CacheDashboard, Explorer, MetricsDashboard
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
@@ -166,7 +165,59 @@ class Session:
     recall_check = _synchronous(Verbs.recall_check)
     close = _synchronous(Verbs.close)
 
-    def metrics_dashboard(self) -> Any:
+    def explorer(
+        self,
+        query: str = "",
+        *,
+        mode: str = "hybrid",
+        limit: int = 10,
+        where: Where | None = None,
+        weights: Mapping[str, float] | None = None,
+        rerank: bool = False,
+    ) -> Explorer:
+        """Open a view to search with: type, filter, compare settings, judge hits.
+
+        Parameters
+        ----------
+        query : str, default ""
+            The question to begin with.
+        mode, limit, where, weights, rerank
+            As in `search`, to begin with. What `where` says of library, kind and
+            source by value can be changed in the view.
+
+        Returns
+        -------
+        Explorer
+            Displays itself; `results`, `selection` and `judgments` are frames, `code`
+            is the cell that gives the same hits, `freeze` leaves a still picture.
+
+        Raises
+        ------
+        InvalidArgumentError
+            An argument cannot be used; the message says what would do.
+
+        Examples
+        --------
+        >>> import contexter_nb as cx
+        >>> with cx.connect() as nb:
+        ...     report = nb.index("textwrap")
+        ...     explorer = nb.explorer("shorten a text", limit=3)
+        >>> explorer.code
+        'nb.search("shorten a text", limit=3)'
+        """
+        from contexter_nb.dashboards import Explorer  # widgets load on first use
+
+        return Explorer(
+            self,
+            query,
+            mode=mode,
+            limit=limit,
+            where=where,
+            weights=weights,
+            rerank=rerank,
+        )
+
+    def metrics_dashboard(self) -> MetricsDashboard:
         """Return a live panel of what the API core does, and what it cost.
 
         Returns
@@ -181,9 +232,11 @@ class Session:
         SessionClosedError
             The session is closed.
         """
-        return import_module(_DASHBOARDS).MetricsDashboard(self._feed)
+        from contexter_nb.dashboards import MetricsDashboard
 
-    def cache_dashboard(self) -> Any:
+        return MetricsDashboard(self._feed)
+
+    def cache_dashboard(self) -> CacheDashboard:
         """Return a live panel of what the caches hold, how they helped and saved.
 
         Returns
@@ -198,7 +251,9 @@ class Session:
         SessionClosedError
             The session is closed.
         """
-        return import_module(_DASHBOARDS).CacheDashboard(self._feed)
+        from contexter_nb.dashboards import CacheDashboard
+
+        return CacheDashboard(self._feed)
 
     def __enter__(self) -> Self:
         """Return the session."""

@@ -121,6 +121,7 @@ from contexter_nb.retrieval._sources import (
     library_source,
 )
 from contexter_nb.retrieval._static_model import StaticEmbedder
+from contexter_nb.retrieval._survey import Survey
 from contexter_nb.retrieval._term_match import TermMatcher
 from contexter_nb.retrieval._text import repair
 from contexter_nb.retrieval._voyage_embedder import VoyageEmbedder
@@ -220,6 +221,7 @@ __all__ = [
     "STANDARD_LIBRARY",
     "standard_modules",
     "StaticEmbedder",
+    "Survey",
     "Tables",
     "tabulate",
     "TermMatcher",

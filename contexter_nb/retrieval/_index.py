@@ -45,6 +45,7 @@ from contexter_nb.retrieval._ranking import (
     Ranking,
     near_hits,
 )
+from contexter_nb.retrieval._survey import Survey, survey_of, vectors_of
 from contexter_nb.retrieval._term_match import TermMatcher
 
 # Up to here a search may run on the loop itself (a few ms at 50,000 passages).
@@ -365,6 +366,49 @@ class EmbeddedIndex:
                 )
             )
         return {str(hit.value): hit.count for hit in answer.hits}
+
+    def survey(self, limit: int) -> Survey:
+        """Return a sample of the collection, the same as long as that is.
+
+        Parameters
+        ----------
+        limit : int
+            How many passages at most.
+
+        Raises
+        ------
+        EmptyIndexError
+            Nothing is indexed.
+        IndexMismatchError
+            The index was made with another embedder or chunking.
+        """
+        with self._searching() as shard:
+            return survey_of(shard, limit, self.embedder.dimension)
+
+    def vectors(self, chunk_ids: Sequence[str]) -> dict[str, Vectors]:
+        """Return the vectors of some passages; those not stored are left out.
+
+        Parameters
+        ----------
+        chunk_ids : sequence of str
+            16 hexadecimal digits each.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            float32, shape (dimension,), by chunk id.
+
+        Raises
+        ------
+        InvalidArgumentError
+            One has not the form of a chunk id.
+        EmptyIndexError
+            Nothing is indexed.
+        IndexMismatchError
+            The index was made with another embedder or chunking.
+        """
+        with self._searching() as shard:
+            return vectors_of(shard, chunk_ids, self.embedder.dimension)
 
     def stored(self, library: str) -> dict[str, str]:
         """Return the content hash of each stored passage of a library, by its id.

@@ -14,6 +14,8 @@ from collections.abc import (
 )
 from typing import Any
 
+import numpy as np
+
 from contexter_nb.clients import QdrantAPIClient, ScoredPoint
 from contexter_nb.core import (
     Clock,
@@ -43,6 +45,7 @@ from contexter_nb.retrieval._ranking import (
 )
 from contexter_nb.retrieval._server_filters import server_where
 from contexter_nb.retrieval._server_writer import ServerWriter, load_catalog
+from contexter_nb.retrieval._survey import Survey
 from contexter_nb.retrieval._term_match import TermMatcher
 
 COLLECTION = "contexter"
@@ -400,6 +403,81 @@ class ServerIndex:
                 self.collection, column, where=server_where(conditions), limit=limit
             )
         return {str(each.value): each.points for each in found}
+
+    async def survey(self, limit: int) -> Survey:
+        """Return the first passages by id, which are hashes: as good as any sample.
+
+        Parameters
+        ----------
+        limit : int
+            How many at most.
+
+        Raises
+        ------
+        EmptyIndexError
+            Nothing is indexed.
+        IndexMismatchError
+            The collection was made with another embedder or chunking.
+        APIIntegrationError
+            The server cannot be asked.
+        """
+        await self._check()
+        found = [
+            each
+            async for each in self.client.scroll(
+                self.collection,
+                limit=limit,
+                page_points=limit,
+                with_payload=["title", "library"],
+                with_vectors=True,
+            )
+            if each.dense is not None
+        ]
+        catalog = await self.catalog()
+        return Survey(
+            chunk_ids=tuple(chunk_id_of(int(each.key)) for each in found),
+            titles=tuple(str(each.payload.get("title", "")) for each in found),
+            libraries=tuple(str(each.payload.get("library", "")) for each in found),
+            vectors=np.array([each.dense for each in found], np.float32).reshape(
+                -1, self.embedder.dimension
+            ),
+            chunks=catalog.chunks if catalog else len(found),
+        )
+
+    async def vectors(self, chunk_ids: Sequence[str]) -> dict[str, Vectors]:
+        """Return the vectors of some passages; those not stored are left out.
+
+        Parameters
+        ----------
+        chunk_ids : sequence of str
+            16 hexadecimal digits each.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            float32, shape (dimension,), by chunk id.
+
+        Raises
+        ------
+        InvalidArgumentError
+            One has not the form of a chunk id.
+        EmptyIndexError
+            Nothing is indexed.
+        APIIntegrationError
+            The server cannot be asked.
+        """
+        await self._check()
+        found = await self.client.retrieve(
+            self.collection,
+            [point_id(each) for each in chunk_ids],
+            with_payload=False,
+            with_vectors=True,
+        )
+        return {
+            chunk_id_of(int(each.key)): np.array(each.dense, np.float32)
+            for each in found
+            if each.dense is not None
+        }
 
     async def stored(self, library: str) -> dict[str, str]:
         """Return the content hash of each stored passage of a library, by its id.

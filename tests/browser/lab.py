@@ -109,18 +109,23 @@ def open_notebook(address: str, name: str, width: int = 1400) -> Iterator[Any]:
         browser = playwright.chromium.launch(
             executable_path=chromium_or_skip(), args=CHROMIUM_OPTIONS
         )
-        page = browser.new_page(viewport={"width": width, "height": 1100})
-        page.goto(f"{address}/lab/tree/{name}?reset")
-        page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
-        page.wait_for_function(
-            "window.jupyterapp?.shell.currentWidget?.sessionContext"
-            "?.session?.kernel?.status=='idle'",
-            timeout=60_000,
-        )
         try:
-            yield page
+            yield visit(browser, address, name, width)
         finally:
             browser.close()
+
+
+def visit(browser: Any, address: str, name: str, width: int = 1400) -> Any:
+    """Open a notebook in a browser that runs and wait until its kernel is idle."""
+    page = browser.new_page(viewport={"width": width, "height": 1100})
+    page.goto(f"{address}/lab/tree/{name}?reset")
+    page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
+    page.wait_for_function(
+        "window.jupyterapp?.shell.currentWidget?.sessionContext"
+        "?.session?.kernel?.status=='idle'",
+        timeout=60_000,
+    )
+    return page
 
 
 def run_all(page: Any, timeout_ms: int = 180_000) -> list[int | None]:

@@ -1,0 +1,109 @@
+"""What a view of the collection needs beside the verbs: counts, a sample, places."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from contexter_nb.core import EmptyIndexError
+from contexter_nb.retrieval import Survey, Vectors, Where, ask, parse_where
+
+if TYPE_CHECKING:
+    from contexter_nb.notebook._session import Session
+
+FACETS = ("library", "kind", "source")
+
+
+class Collection:
+    """The indexed passages of a session, as a view shows them. Every method awaits.
+
+    Parameters
+    ----------
+    session : Session
+        Whose index it is.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._verbs = session._verbs
+
+    async def stamp(self) -> Hashable:
+        """Return what changes when the collection does; None while it is empty."""
+        catalog = await ask(self._verbs.index_store.catalog)
+        if catalog is None or not catalog.libraries:
+            return None
+        return tuple(
+            (each.library, each.version, each.chunks, each.indexed_at)
+            for each in catalog.libraries.values()
+        )
+
+    async def facets(self, where: Where | None) -> dict[str, dict[str, int]]:
+        """Return the values that passages have, with their number, by column.
+
+        Parameters
+        ----------
+        where : mapping or None
+            A filter as in `search`. A column's own condition is left aside, so that
+            what else could be chosen is counted, too.
+
+        Returns
+        -------
+        dict of str to dict of str to int
+            ``library kind source`` to value to passages.
+        """
+        given: Mapping[str, object] = where or {}
+        found = {}
+        for column in FACETS:
+            others = {key: each for key, each in given.items() if key != column}
+            found[column] = await ask(
+                self._verbs.index_store.facets, column, parse_where(others)
+            )
+        return found
+
+    async def survey(self, limit: int) -> Survey:
+        """Return a repeatable sample of the collection with its vectors.
+
+        Parameters
+        ----------
+        limit : int
+            How many passages at most.
+        """
+        survey: Survey = await ask(self._verbs.index_store.survey, limit)
+        return survey
+
+    async def vectors(self, chunk_ids: Sequence[str]) -> dict[str, Vectors]:
+        """Return the vectors of those of some passages that are stored.
+
+        Parameters
+        ----------
+        chunk_ids : sequence of str
+            From a frame's chunk_id column.
+        """
+        found: dict[str, Vectors] = {}
+        with contextlib.suppress(EmptyIndexError):
+            found = await ask(self._verbs.index_store.vectors, list(chunk_ids))
+        return found
+
+    async def embedded(self, query: str) -> Vectors:
+        """Return a question's vector, float32, length 1; it was embedded before.
+
+        Parameters
+        ----------
+        query : str
+            One that was searched for by meaning: its embedding is in the cache.
+        """
+        vector, _, _ = await self._verbs._embed_query(query)
+        return np.asarray(vector, np.float32)
+
+
+def can_rerank(session: Session) -> bool:
+    """Whether a session's searches can be ordered anew by a reranker.
+
+    Parameters
+    ----------
+    session : Session
+        Any; it is not asked over the network.
+    """
+    return session._verbs.remote.settings.voyage_api_key is not None
