@@ -51,6 +51,7 @@ def check_names(called: str, given: Iterable[str], known: tuple[str, ...]) -> No
     ...
     TypeError: index() has no argument 'budget'. Did you mean 'budget_usd'?
     """
+    __tracebackhide__ = True
     for name in given:
         if name not in known:
             meant = did_you_mean(name, known)

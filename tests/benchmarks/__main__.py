@@ -26,6 +26,8 @@ PARTS = {
     "monitor": ("monitor", "rows"),
     "outage": ("outage", "rows"),
     "voyage": ("voyage", "rows"),
+    "voyage-quota": ("voyage_quota", "rows"),
+    "qdrant": ("qdrant", "rows"),
 }
 
 
