@@ -16,6 +16,7 @@ from contexter_nb.notebook._feed import Feed
 from contexter_nb.notebook._home import find_home, shown
 from contexter_nb.notebook._remote import Remote
 from contexter_nb.notebook._settings import Settings
+from contexter_nb.notebook._spelling import check_names, names_of, spelt
 from contexter_nb.notebook._verbs import Verbs
 from contexter_nb.policies import api_monitor
 from contexter_nb.retrieval import Embedder, EmbeddingCache, Where
@@ -33,10 +34,12 @@ def _synchronous(
     verb: Callable[Concatenate[Verbs, Given], Coroutine[Any, Any, Answer]],
 ) -> Callable[Concatenate[Session, Given], Answer]:
     """Return a verb as a method that blocks; interrupting it cancels the verb."""
+    known = names_of(verb)
 
     @functools.wraps(verb)
     def method(self: Session, /, *args: Given.args, **kwargs: Given.kwargs) -> Answer:
         __tracebackhide__ = True
+        check_names(verb.__name__, kwargs, known)
         return self._bridge.run(verb(self._verbs, *args, **kwargs))
 
     method.__qualname__ = f"Session.{verb.__name__}"
@@ -47,12 +50,14 @@ def _awaitable(
     verb: Callable[Concatenate[Verbs, Given], Coroutine[Any, Any, Answer]],
 ) -> Callable[Concatenate[AsyncSession, Given], Coroutine[Any, Any, Answer]]:
     """Return a verb as a coroutine method that may be awaited from any loop."""
+    known = names_of(verb)
 
     @functools.wraps(verb)
     async def method(
         self: AsyncSession, /, *args: Given.args, **kwargs: Given.kwargs
     ) -> Answer:
         __tracebackhide__ = True
+        check_names(verb.__name__, kwargs, known)
         return await self._bridge.arun(verb(self._verbs, *args, **kwargs))
 
     method.__qualname__ = f"AsyncSession.{verb.__name__}"
@@ -297,6 +302,7 @@ class Session:
         )
 
 
+@spelt
 def connect(
     *,
     home: str | os.PathLike[str] | None = None,

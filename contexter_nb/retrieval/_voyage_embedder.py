@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from contexter_nb.core import EmbedderError, HTTPError, InvalidArgumentError
+from contexter_nb.core import (
+    EmbedderError,
+    HTTPError,
+    InvalidArgumentError,
+    did_you_mean,
+)
 from contexter_nb.retrieval._embedders import Embedded, InputType, Vectors
 from contexter_nb.retrieval._estimate import Pace, Packing
 
@@ -51,15 +56,27 @@ class VoyageEmbedder:
     ) -> None:
         self._client = client
         self._model = model or client.model
-        self._dimension = dimension or self._default_dimension()
+        self._dimension = self._checked(dimension)
 
-    def _default_dimension(self) -> int:
-        for each in self._client.get_models():
-            if each.name == self._model and each.dimensions:
-                return each.dimensions[0]
-        raise InvalidArgumentError(
-            f"The dimension of the model {self._model!r} is not known; pass dimension=."
-        )
+    def _checked(self, dimension: int | None) -> int:
+        known = {
+            each.name: each.dimensions
+            for each in self._client.get_models()
+            if each.dimensions
+        }
+        offered = known.get(self._model)
+        if offered is None and dimension is None:
+            raise InvalidArgumentError(
+                f"No embedding model {self._model!r} of Voyage AI is known."
+                f"{did_you_mean(self._model, known)} If it is new, name its dimension, "
+                f"too, as in 'voyage:{self._model}@1024'."
+            )
+        if dimension is not None and offered is not None and dimension not in offered:
+            raise InvalidArgumentError(
+                f"{self._model} has no vectors of {dimension} dimensions; give "
+                f"{' or '.join(map(str, offered))}."
+            )
+        return dimension if dimension is not None else (offered or (0,))[0]
 
     @property
     def identity(self) -> str:

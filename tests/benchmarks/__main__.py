@@ -27,6 +27,8 @@ PARTS = {
     "outage": ("outage", "rows"),
     "dashboards": ("dashboards", "rows"),
     "voyage": ("voyage", "rows"),
+    "voyage-quota": ("voyage_quota", "rows"),
+    "qdrant": ("qdrant", "rows"),
 }
 
 

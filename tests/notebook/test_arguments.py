@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from contexter_nb import connect
+from contexter_nb import connect, run
 from contexter_nb.core import (
     ContexterError,
     EmbedderError,
@@ -567,3 +567,17 @@ def test_the_variable_names_the_home(
     with connect(home=tmp_path / "by_argument") as nb:
         assert str((tmp_path / "by_argument").resolve()) in repr(nb.aio)
     assert (tmp_path / "by_variable").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_misspelt_argument_is_told_with_what_was_meant(tmp_path: Path) -> None:
+    """Of connect, of a verb and of its coroutine alike."""
+    with pytest.raises(
+        TypeError, match=r"connect\(\) has no argument 'voyage_key'\. Did"
+    ):
+        connect(home=tmp_path, voyage_key="x")  # type: ignore[call-arg]
+    with connect(home=tmp_path) as nb:
+        told = r"^index\(\) has no argument 'budget'\. Did you mean 'budget_usd'\?$"
+        with pytest.raises(TypeError, match=told):
+            nb.index("json", budget=1)  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match=told):
+            run(nb.aio.index("json", budget=1))  # type: ignore[call-arg]

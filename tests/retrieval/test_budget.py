@@ -184,3 +184,10 @@ def test_without_a_price_no_budget_is_kept(embedder: object) -> None:
     """Told before anything is sent, with what to do."""
     with pytest.raises(InvalidArgumentError, match=r"prices=\{...\}"):
         usd_at_most(embedder, [])
+
+
+@pytest.mark.parametrize("usd", ["1", True, [1]])
+def test_a_budget_that_is_no_number_is_refused(usd: object) -> None:
+    """In the sentence that says what to give."""
+    with pytest.raises(InvalidArgumentError, match="give US dollars from 0 on"):
+        Budget(usd)  # type: ignore[arg-type]

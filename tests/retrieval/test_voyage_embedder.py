@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contexter_nb.clients import VoyageAIClient
+from contexter_nb.core import InvalidArgumentError
 from contexter_nb.retrieval import VoyageEmbedder
 
 KEY = "pa-" + "0" * 12
@@ -37,3 +38,17 @@ def test_a_pace_never_passes_the_limit_and_uses_most_of_it(tier: str) -> None:
         assert rate is not None and most is not None
         assert 0.9 * most <= rate < most
     assert paid.packing.max_tokens == 120_000
+
+
+def test_a_misspelt_model_is_told_with_the_near_one_and_the_way_out() -> None:
+    """A model that is not known needs its dimension, in the form of connect."""
+    client = VoyageAIClient(KEY)
+    with pytest.raises(InvalidArgumentError, match=r"'voyage-4-large'.*-larg@1024"):
+        VoyageEmbedder(client, model="voyage-4-larg")
+    assert VoyageEmbedder(client, model="voyage-9", dimension=64).dimension == 64
+
+
+def test_a_dimension_that_a_model_has_not_is_refused() -> None:
+    """Before anything is sent, with those that it has."""
+    with pytest.raises(InvalidArgumentError, match=r"300 dimensions; give 1024 or"):
+        VoyageEmbedder(VoyageAIClient(KEY), model="voyage-4", dimension=300)
