@@ -26,6 +26,7 @@ PARTS = {
     "monitor": ("monitor", "rows"),
     "outage": ("outage", "rows"),
     "voyage": ("voyage", "rows"),
+    "explorer": ("explorer", "rows"),
 }
 
 
