@@ -7,6 +7,7 @@ import functools
 import ssl
 import threading
 import weakref
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from contexter_nb.core import (
@@ -103,6 +104,9 @@ class HTTPTransport:
         self._pools: weakref.WeakKeyDictionary[
             asyncio.AbstractEventLoop, dict[str | None, Any]
         ] = weakref.WeakKeyDictionary()
+        self._ends: weakref.WeakKeyDictionary[
+            asyncio.AbstractEventLoop, AsyncGenerator[None, None]
+        ] = weakref.WeakKeyDictionary()
         self._closed = False
 
     async def __call__(
@@ -136,7 +140,7 @@ class HTTPTransport:
         ClientClosedError
             After `aclose`.
         """
-        pool = self._pool(request.url)
+        pool = self._pool(request.url) or await self._new_pool(request.url)
         try:
             return await self._exchange(pool, request, timeouts, max_bytes)
         except Exception as exc:
@@ -181,23 +185,44 @@ class HTTPTransport:
         )
 
     def _pool(self, url: str) -> Any:
-        """Return what sends to a URL from the running loop."""
+        """Return what sends to a URL from the running loop, where that is made."""
         if self._wraps is not None and not self._closed:
             return self._wraps
+        pools = self._pools.get(asyncio.get_running_loop(), _NO_POOLS)
+        return pools.get(self._proxies.of(url))
+
+    async def _new_pool(self, url: str) -> Any:
+        """Make what sends to a URL from the running loop."""
         loop = asyncio.get_running_loop()
         proxy = self._proxies.of(url)
-        found = self._pools.get(loop, _NO_POOLS).get(proxy)
-        if found is not None:
-            return found
+        end = None
         with self._lock:
             if self._closed:
                 raise ClientClosedError(_CLOSED)
             for each in [each for each in self._pools if each.is_closed()]:
                 del self._pools[each]
             pools = self._pools.setdefault(loop, {})
+            if loop not in self._ends:
+                end = self._ends[loop] = self._at_the_end(loop)
             if proxy not in pools:
                 pools[proxy] = self._make_pool(proxy)
-            return pools[proxy]
+            found = pools[proxy]
+        if end is not None:
+            await anext(end)
+        return found
+
+    async def _at_the_end(
+        self, loop: asyncio.AbstractEventLoop
+    ) -> AsyncGenerator[None, None]:
+        # The one thing that a loop does before it is closed is to close generators.
+        try:
+            yield
+        finally:
+            with self._lock:
+                pools = self._pools.pop(loop, {})
+                self._ends.pop(loop, None)
+            for pool in pools.values():
+                await pool.aclose()
 
     def _make_pool(self, proxy: str | None) -> Any:
         verify = self._verify
@@ -215,6 +240,8 @@ class HTTPTransport:
             self._closed = True
             pools = list(self._pools.items())
             self._pools.clear()
+            ends = dict(self._ends)
+            self._ends.clear()
         here = asyncio.get_running_loop()
         for loop, by_proxy in pools:
             for pool in by_proxy.values():
@@ -222,6 +249,8 @@ class HTTPTransport:
                     await pool.aclose()
                 elif loop.is_running():
                     asyncio.run_coroutine_threadsafe(pool.aclose(), loop)
+        if here in ends:
+            await ends[here].aclose()
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"

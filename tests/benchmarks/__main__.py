@@ -29,6 +29,7 @@ PARTS = {
     "voyage": ("voyage", "rows"),
     "voyage-quota": ("voyage_quota", "rows"),
     "qdrant": ("qdrant", "rows"),
+    "explorer": ("explorer", "rows"),
 }
 
 
