@@ -7,16 +7,19 @@ import functools
 import ssl
 import threading
 import weakref
+from functools import partial
 from typing import Any
 
 from contexter_nb.core import (
     DEFAULT_MAX_BYTES,
     ClientClosedError,
     Headers,
+    LoopEnd,
     ResponseTooLargeError,
     Timeouts,
     WireRequest,
     WireResponse,
+    at_loop_end,
     without_frames,
 )
 from contexter_nb.transport._failures import check_fields, place, raise_failure
@@ -103,6 +106,7 @@ class HTTPTransport:
         self._pools: weakref.WeakKeyDictionary[
             asyncio.AbstractEventLoop, dict[str | None, Any]
         ] = weakref.WeakKeyDictionary()
+        self._ends: dict[asyncio.AbstractEventLoop, LoopEnd] = {}
         self._closed = False
 
     async def __call__(
@@ -136,7 +140,7 @@ class HTTPTransport:
         ClientClosedError
             After `aclose`.
         """
-        pool = self._pool(request.url)
+        pool = await self._pool(request.url)
         try:
             return await self._exchange(pool, request, timeouts, max_bytes)
         except Exception as exc:
@@ -180,7 +184,7 @@ class HTTPTransport:
             answer.http_version,
         )
 
-    def _pool(self, url: str) -> Any:
+    async def _pool(self, url: str) -> Any:
         """Return what sends to a URL from the running loop."""
         if self._wraps is not None and not self._closed:
             return self._wraps
@@ -194,10 +198,23 @@ class HTTPTransport:
                 raise ClientClosedError(_CLOSED)
             for each in [each for each in self._pools if each.is_closed()]:
                 del self._pools[each]
+                self._ends.pop(each, None)
+            is_new = loop not in self._pools
             pools = self._pools.setdefault(loop, {})
-            if proxy not in pools:
-                pools[proxy] = self._make_pool(proxy)
-            return pools[proxy]
+            pool = pools.get(proxy)
+            if pool is None:
+                pool = pools[proxy] = self._make_pool(proxy)
+        if is_new:
+            self._ends[loop] = await at_loop_end(partial(self._end, loop))
+        return pool
+
+    async def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Close a loop's connections, on this loop of theirs."""
+        with self._lock:
+            pools = self._pools.pop(loop, _NO_POOLS)
+            self._ends.pop(loop, None)
+        for pool in pools.values():
+            await pool.aclose()
 
     def _make_pool(self, proxy: str | None) -> Any:
         verify = self._verify
@@ -215,6 +232,8 @@ class HTTPTransport:
             self._closed = True
             pools = list(self._pools.items())
             self._pools.clear()
+            ends = dict(self._ends)
+            self._ends.clear()
         here = asyncio.get_running_loop()
         for loop, by_proxy in pools:
             for pool in by_proxy.values():
@@ -222,6 +241,8 @@ class HTTPTransport:
                     await pool.aclose()
                 elif loop.is_running():
                     asyncio.run_coroutine_threadsafe(pool.aclose(), loop)
+        if here in ends:
+            await ends[here].aclose()
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
