@@ -66,6 +66,7 @@ from contexter_nb.core._events import (
     Usage,
 )
 from contexter_nb.core._headers import Headers
+from contexter_nb.core._loop_end import LoopEnd, at_loop_end
 from contexter_nb.core._request import MISSING, APIMethod, APIRequest, APIResponse
 from contexter_nb.core._secret import (
     HIDDEN,
@@ -90,6 +91,7 @@ __all__ = [
     "APIMethod",
     "APIRequest",
     "APIResponse",
+    "at_loop_end",
     "Attempt",
     "AuthenticationError",
     "AuthFlow",
@@ -124,6 +126,7 @@ __all__ = [
     "IndexMismatchError",
     "InvalidArgumentError",
     "is_sensitive",
+    "LoopEnd",
     "MISSING",
     "Monitor",
     "new_id",

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from contexter_nb.core import LoopEnd, at_loop_end
 
 
 class RedisClients:
@@ -25,47 +28,42 @@ class RedisClients:
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
         self._lock = threading.Lock()
-        self._clients: dict[
-            asyncio.AbstractEventLoop, tuple[Any, AsyncGenerator[None]]
-        ] = {}
+        self._clients: dict[asyncio.AbstractEventLoop, Any] = {}
+        self._ends: dict[asyncio.AbstractEventLoop, LoopEnd] = {}
 
     async def of_loop(self) -> Any:
         """Return the client of the running loop."""
         loop = asyncio.get_running_loop()
         with self._lock:
-            found = self._clients.get(loop)
-            if found is not None:
-                return found[0]
+            client = self._clients.get(loop)
+            if client is not None:
+                return client
             self._drop_ended()
-            client = self._make()
-            end = self._at_the_end(loop, client)
-            self._clients[loop] = client, end
-        await anext(end)
+            client = self._clients[loop] = self._make()
+        self._ends[loop] = await at_loop_end(partial(self._end, loop))
         return client
 
-    async def _at_the_end(
-        self, loop: asyncio.AbstractEventLoop, client: Any
-    ) -> AsyncGenerator[None]:
-        # The one thing that a loop does before it is closed is to close generators.
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._clients.pop(loop, None)
+    async def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            client = self._clients.pop(loop, None)
+            self._ends.pop(loop, None)
+        if client is not None:
             await client.aclose()
 
     def _drop_ended(self) -> None:
         for loop in [loop for loop in self._clients if loop.is_closed()]:
-            client, _ = self._clients.pop(loop)
-            _drop(client)
+            self._ends.pop(loop, None)
+            _drop(self._clients.pop(loop))
 
     async def close(self) -> None:
         """Close the connections of this loop and of those that ended."""
         with self._lock:
             self._drop_ended()
-            found = self._clients.get(asyncio.get_running_loop())
-        if found is not None:
-            await found[1].aclose()
+        loop = asyncio.get_running_loop()
+        end = self._ends.pop(loop, None)
+        if end is not None:
+            await end.aclose()
+        await self._end(loop)
 
 
 def _drop(client: Any) -> None:

@@ -7,17 +7,19 @@ import functools
 import ssl
 import threading
 import weakref
-from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any
 
 from contexter_nb.core import (
     DEFAULT_MAX_BYTES,
     ClientClosedError,
     Headers,
+    LoopEnd,
     ResponseTooLargeError,
     Timeouts,
     WireRequest,
     WireResponse,
+    at_loop_end,
     without_frames,
 )
 from contexter_nb.transport._failures import check_fields, place, raise_failure
@@ -104,9 +106,7 @@ class HTTPTransport:
         self._pools: weakref.WeakKeyDictionary[
             asyncio.AbstractEventLoop, dict[str | None, Any]
         ] = weakref.WeakKeyDictionary()
-        self._ends: weakref.WeakKeyDictionary[
-            asyncio.AbstractEventLoop, AsyncGenerator[None, None]
-        ] = weakref.WeakKeyDictionary()
+        self._ends: dict[asyncio.AbstractEventLoop, LoopEnd] = {}
         self._closed = False
 
     async def __call__(
@@ -140,7 +140,7 @@ class HTTPTransport:
         ClientClosedError
             After `aclose`.
         """
-        pool = self._pool(request.url) or await self._new_pool(request.url)
+        pool = await self._pool(request.url)
         try:
             return await self._exchange(pool, request, timeouts, max_bytes)
         except Exception as exc:
@@ -184,45 +184,37 @@ class HTTPTransport:
             answer.http_version,
         )
 
-    def _pool(self, url: str) -> Any:
-        """Return what sends to a URL from the running loop, where that is made."""
+    async def _pool(self, url: str) -> Any:
+        """Return what sends to a URL from the running loop."""
         if self._wraps is not None and not self._closed:
             return self._wraps
-        pools = self._pools.get(asyncio.get_running_loop(), _NO_POOLS)
-        return pools.get(self._proxies.of(url))
-
-    async def _new_pool(self, url: str) -> Any:
-        """Make what sends to a URL from the running loop."""
         loop = asyncio.get_running_loop()
         proxy = self._proxies.of(url)
-        end = None
+        found = self._pools.get(loop, _NO_POOLS).get(proxy)
+        if found is not None:
+            return found
         with self._lock:
             if self._closed:
                 raise ClientClosedError(_CLOSED)
             for each in [each for each in self._pools if each.is_closed()]:
                 del self._pools[each]
+                self._ends.pop(each, None)
+            is_new = loop not in self._pools
             pools = self._pools.setdefault(loop, {})
-            if loop not in self._ends:
-                end = self._ends[loop] = self._at_the_end(loop)
-            if proxy not in pools:
-                pools[proxy] = self._make_pool(proxy)
-            found = pools[proxy]
-        if end is not None:
-            await anext(end)
-        return found
+            pool = pools.get(proxy)
+            if pool is None:
+                pool = pools[proxy] = self._make_pool(proxy)
+        if is_new:
+            self._ends[loop] = await at_loop_end(partial(self._end, loop))
+        return pool
 
-    async def _at_the_end(
-        self, loop: asyncio.AbstractEventLoop
-    ) -> AsyncGenerator[None, None]:
-        # The one thing that a loop does before it is closed is to close generators.
-        try:
-            yield
-        finally:
-            with self._lock:
-                pools = self._pools.pop(loop, {})
-                self._ends.pop(loop, None)
-            for pool in pools.values():
-                await pool.aclose()
+    async def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Close a loop's connections, on this loop of theirs."""
+        with self._lock:
+            pools = self._pools.pop(loop, _NO_POOLS)
+            self._ends.pop(loop, None)
+        for pool in pools.values():
+            await pool.aclose()
 
     def _make_pool(self, proxy: str | None) -> Any:
         verify = self._verify

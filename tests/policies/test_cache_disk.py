@@ -752,12 +752,21 @@ def _move_leases_to(clock: FakeClock) -> Callable[[APICache], Awaitable[object]]
 
 
 class RenewalClock(FakeClock):
-    """Moved by the holder's long sleeps alone, so that who polls cannot outrun it."""
+    """Moved by the holder's long sleeps alone, so that who polls cannot outrun it.
+
+    Nor does the holder outrun who polls: each of its sleeps lasts until the next poll.
+    """
+
+    polls = 0
 
     async def sleep(self, seconds: float) -> None:
         if seconds > 2 * _cache_lease.LAST_POLL_SECONDS:
+            before = self.polls
+            while self.polls == before:  # noqa: ASYNC110  # an event knows one loop
+                await asyncio.sleep(0)
             await super().sleep(seconds)
         else:
+            self.polls += 1
             await asyncio.sleep(0)
 
 

@@ -28,12 +28,8 @@ from tests.loops import run_really
 from tests.transport.sending import LIBRARIES, chain_of, sent, transport_of
 from tests.world.faults import Held, Ok, Status, fault_server, fault_server_in_thread
 
-# What a loop leaves open that has ended, nobody can close any more.
-LEFT_OPEN = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-
 
 @LIBRARIES
-@LEFT_OPEN
 def test_two_loops_in_two_threads_share_a_transport(library: str) -> None:
     """Each loop has connections of its own."""
     transport = HTTPTransport(library=library)
@@ -60,7 +56,6 @@ def test_two_loops_in_two_threads_share_a_transport(library: str) -> None:
 
 
 @LIBRARIES
-@LEFT_OPEN
 def test_a_transport_outlives_the_loop_it_was_first_used_on(library: str) -> None:
     """A second loop gets new connections in place of those that died with the first."""
     transport = HTTPTransport(library=library)
@@ -101,7 +96,6 @@ def test_closing_ends_what_is_on_its_way(library: str) -> None:
 
 
 @LIBRARIES
-@LEFT_OPEN
 def test_closing_reaches_the_connections_of_another_loop(library: str) -> None:
     """They are closed on their own loop, whose thread goes on meanwhile."""
     transport = HTTPTransport(library=library)
