@@ -8,6 +8,7 @@ from typing import Any
 from contexter_nb.clients import APIClient
 from contexter_nb.core import CallRecord
 from contexter_nb.policies import Alert, APIMetrics, BreakerStatus, TierStats
+from contexter_nb.retrieval import EmbeddingCounts
 
 Record = dict[str, Any]
 
@@ -113,6 +114,29 @@ def _breaker_record(breaker: BreakerStatus) -> Record:
         "refused": breaker.failures,
         "paused_seconds": breaker.retry_after_seconds,
         "store": "local",
+    }
+
+
+def embeddings_record(counts: EmbeddingCounts) -> Record:
+    """Return the counts of the embeddings on disk as a row of ``cache_stats``."""
+    return {
+        "cache": "embeddings",
+        "tier": "disk",
+        "lookups": counts.lookups,
+        "hits": counts.hits,
+        "misses": counts.lookups - counts.hits,
+        "hit_rate": counts.hits / counts.lookups if counts.lookups else None,
+        "stale": 0,
+        "expired": 0,
+        "coalesced": 0,
+        "evictions": counts.evictions,
+        "errors": 0,
+        "entries": counts.entries,
+        "stored_bytes": counts.stored_bytes,
+        "budget_bytes": counts.budget_bytes,
+        "saved_seconds": 0.0,
+        "saved_tokens": counts.saved_tokens,
+        "saved_usd": 0.0,
     }
 
 

@@ -16,6 +16,7 @@ from contexter_nb.core import (
 from contexter_nb.frames import make_frame, nodes_frame
 from contexter_nb.notebook._api_records import (
     alert_record,
+    embeddings_record,
     limit_records,
     metrics_record,
     request_record,
@@ -23,7 +24,7 @@ from contexter_nb.notebook._api_records import (
 )
 from contexter_nb.notebook._arguments import check_count, check_seconds
 from contexter_nb.notebook._remote import Remote
-from contexter_nb.policies import APIKeyAuthHandler
+from contexter_nb.policies import APICache, APIKeyAuthHandler
 from contexter_nb.retrieval import EmbeddingCache, in_thread
 
 if TYPE_CHECKING:
@@ -166,40 +167,35 @@ class APIVerbs:
             of all kernels that share the home.
         """
         self._open()
-        caches = {id(self.answers): ("answers", self.answers)}
+        return make_frame("cache_stats", await self.tier_rows())
+
+    def caches(self) -> dict[str, APICache]:
+        """Return the caches of answers by name: this session's, then the clients'."""
+        found = {"answers": self.answers}
+        seen = {id(self.answers)}
         for client in open_clients():
-            if client.cache is not None:
-                mine = client.cache is self.remote.vectors
-                name = "vectors" if mine else client.service
-                caches.setdefault(id(client.cache), (name, client.cache))
+            cache = client.cache
+            if cache is None or id(cache) in seen:
+                continue
+            seen.add(id(cache))
+            kind = "vectors" if cache is self.remote.vectors else client.service
+            name, number = kind, 2
+            while name in found:
+                name, number = f"{kind} {number}", number + 1
+            found[name] = cache
+        return found
+
+    async def tier_rows(self) -> list[dict[str, Any]]:
+        """Return the counts of each tier, as rows of the frame ``cache_stats``.
+
+        Sizes are looked up now. The embeddings on disk come last.
+        """
         rows = [
             tier_record(name, tier)
-            for name, cache in caches.values()
+            for name, cache in self.caches().items()
             for tier in await cache.measure()
         ]
-        counts = await in_thread(self.cache.counts)
-        rows.append(
-            {
-                "cache": "embeddings",
-                "tier": "disk",
-                "lookups": counts.lookups,
-                "hits": counts.hits,
-                "misses": counts.lookups - counts.hits,
-                "hit_rate": counts.hits / counts.lookups if counts.lookups else None,
-                "stale": 0,
-                "expired": 0,
-                "coalesced": 0,
-                "evictions": counts.evictions,
-                "errors": 0,
-                "entries": counts.entries,
-                "stored_bytes": counts.stored_bytes,
-                "budget_bytes": counts.budget_bytes,
-                "saved_seconds": 0.0,
-                "saved_tokens": counts.saved_tokens,
-                "saved_usd": 0.0,
-            }
-        )
-        return make_frame("cache_stats", rows)
+        return [*rows, embeddings_record(await in_thread(self.cache.counts))]
 
     async def graphql(
         self,

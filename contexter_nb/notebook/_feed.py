@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from contexter_nb.bridge import default_bridge
 from contexter_nb.clients import open_clients
 from contexter_nb.core import CallRecord, Clock
-from contexter_nb.notebook._api_records import limit_records, tier_record
+from contexter_nb.notebook._api_records import limit_records
 from contexter_nb.notebook._verbs import Verbs
 from contexter_nb.policies import (
     Alert,
@@ -18,7 +18,6 @@ from contexter_nb.policies import (
     CachedEntry,
     TimelinePoint,
 )
-from contexter_nb.retrieval import in_thread
 
 TIMELINE_SECONDS = 3600.0
 T = TypeVar("T")
@@ -141,49 +140,14 @@ class Feed:
 
     def caches(self) -> dict[str, APICache]:
         """Return the caches of answers by name: this session's, then the clients'."""
-        found = {"answers": self._verbs.answers}
-        seen = {id(self._verbs.answers)}
-        for client in open_clients():
-            cache = client.cache
-            if cache is not None and id(cache) not in seen:
-                seen.add(id(cache))
-                name, number = client.service, 2
-                while name in found:
-                    name, number = f"{client.service} {number}", number + 1
-                found[name] = cache
-        return found
+        return self._verbs.caches()
 
     async def tiers(self) -> list[dict[str, Any]]:
         """Return the counts of each tier, as rows of the frame ``cache_stats``.
 
         Sizes are looked up now. The embeddings on disk come last.
         """
-        rows = [
-            tier_record(name, tier)
-            for name, cache in self.caches().items()
-            for tier in await cache.measure()
-        ]
-        counts = await in_thread(self._verbs.cache.counts)
-        rows.append(
-            {
-                "cache": "embeddings",
-                "tier": "disk",
-                "lookups": counts.lookups,
-                "hits": counts.hits,
-                "misses": counts.lookups - counts.hits,
-                "stale": 0,
-                "coalesced": 0,
-                "evictions": counts.evictions,
-                "errors": 0,
-                "entries": counts.entries,
-                "stored_bytes": counts.stored_bytes,
-                "budget_bytes": counts.budget_bytes,
-                "saved_seconds": 0.0,
-                "saved_tokens": counts.saved_tokens,
-                "saved_usd": 0.0,
-            }
-        )
-        return rows
+        return await self._verbs.tier_rows()
 
     async def entries(self, order: Any, limit: int) -> list[tuple[str, CachedEntry]]:
         """Return the entries of all caches with the most or the fewest hits.

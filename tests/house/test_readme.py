@@ -78,3 +78,23 @@ def test_the_services_keep_what_they_hold() -> None:
     for service in told["services"].values():
         (volume,) = (each.split(":")[0] for each in service["volumes"])
         assert volume in told["volumes"]
+
+
+def test_the_reference_is_made_by_its_command(tmp_path: Path) -> None:
+    """The README's command writes a page for every room, with its public names."""
+    line = next(each for each in README.splitlines() if "bin/pdoc " in each)
+    _, *arguments = line.split()
+    arguments[arguments.index("reference")] = str(tmp_path)
+    subprocess.run([sys.executable, "-m", "pdoc", *arguments], check=True, cwd=ROOT)
+    rooms = {path.parent.name for path in ROOT.glob("contexter_nb/*/__init__.py")}
+    pages = {path.stem for path in tmp_path.glob("contexter_nb/*.html")}
+    assert pages == rooms
+    page = (tmp_path / "contexter_nb" / "clients.html").read_text(encoding="utf-8")
+    assert all(each in page for each in ("VoyageAIClient", "QdrantAPIClient"))
+
+
+def test_the_readme_links_to_what_is_there() -> None:
+    """Every relative link and picture leads to a file."""
+    links = re.findall(r"\]\((?!https?://)([^)#]+)\)", README)
+    assert links
+    assert [each for each in links if not (ROOT / each).exists()] == []
