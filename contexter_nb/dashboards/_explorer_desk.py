@@ -57,6 +57,9 @@ class Desk:
         self.session = session
         self.state = State(setting=setting, can_rerank=can_rerank(session))
         self.records: dict[tuple[str, str], dict[str, Any]] = {}
+        # Judgments on their way to the disk, and how many came there.
+        self._judging: dict[tuple[str, str], int | None] = {}
+        self._written = 0
         self._collection = Collection(session)
         self._clock: Clock = SystemClock()
         self._show = show
@@ -249,12 +252,16 @@ class Desk:
         before = self.state.judged.get(chunk_id)
         self._become(states.judging(self.state, {chunk_id: grade}))
         keep = getattr(self.session.aio, "judge", None)
+        self._judging[query, chunk_id] = grade
         try:
             if keep is not None:
                 await keep(query, chunk_id, grade)
         except Exception:
             self._become(states.judging(self.state, {chunk_id: before}))
             raise
+        finally:
+            self._judging.pop((query, chunk_id), None)
+            self._written += 1
         self._note(query, chunk_id, grade)
 
     def _note(self, query: str, chunk_id: str, grade: int | None) -> None:
@@ -272,18 +279,31 @@ class Desk:
         query = setting.query.strip()
         if setting.is_blank or setting.similar_to:
             return
-        grades = {
+        grades: dict[str, int] = {
             key[1]: each["grade"]
             for key, each in self.records.items()
             if key[0] == query
         }
         listed = getattr(self.session.aio, "judgments", None)
-        if listed is not None:
+        while listed is not None:
+            written = self._written
             frame: pd.DataFrame = await listed()
             own = frame[frame["query"] == query]
             grades = dict(zip(own["chunk_id"], map(int, own["grade"]), strict=True))
-        if grades != dict(self.state.judged):
-            self._become(replace(self.state, judged=grades))
+            if written == self._written:  # else it may have been read too early
+                break
+        under_way = {
+            chunk_id: grade
+            for (asked, chunk_id), grade in self._judging.items()
+            if asked == query
+        }
+        judged = {
+            chunk_id: grade
+            for chunk_id, grade in {**grades, **under_way}.items()
+            if grade is not None
+        }
+        if judged != dict(self.state.judged):
+            self._become(replace(self.state, judged=judged))
 
     def _become(self, state: State) -> None:
         self.state = state

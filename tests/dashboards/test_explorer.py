@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,13 +101,25 @@ def test_clicks_select_rows(explorer: Any) -> None:
     assert explorer.selection["rank"].tolist() == [2, 4]
 
 
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Look again and again, for at most 20 seconds."""
+    for _ in range(2000):
+        if is_so():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("it never was")
+
+
 def test_grades_are_kept_and_recalled(explorer: Any) -> None:
     """A judged hit is a row with the question and the time; asked again it shows."""
     browser = Browser(explorer)
     first = explorer.results["chunk_id"].iloc[0]
     browser.send(do="judge", id=first, grade=1)
     browser.wait(lambda w: w.marks["judged"] == {first: 1})
+    # What is shown at once is not undone by what is read before it is written.
     default_bridge().run(explorer._desk.refresh())
+    assert browser.widget.marks["judged"] == {first: 1}
+    wait_until(lambda: not explorer._desk._judging)
     row = explorer.judgments.query("query == @QUESTION").iloc[-1]
     assert (row["chunk_id"], row["grade"]) == (first, 1)
     assert str(explorer.judgments["judged_at"].dtype) == "datetime64[us, UTC]"

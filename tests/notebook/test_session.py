@@ -53,18 +53,13 @@ VERBS: dict[str, tuple[Any, ...]] = {
     "recall_check": ("shorten",),
 }
 
-# They are shown, not awaited.
-WIDGETS = {"cache_dashboard", "metrics_dashboard"}
-
-
-# They open a view, which awaits by itself.
-WIDGETS = {"explorer"}
+# They are shown, and await by themselves.
+WIDGETS = {"cache_dashboard", "explorer", "metrics_dashboard"}
 
 
 def test_both_faces_have_the_same_verbs() -> None:
     """What a session can do, its coroutines can, and no verb is missing here."""
     public = {name for name in vars(Session) if not name.startswith("_")}
-    public -= WIDGETS
     awaitable = {name for name in vars(AsyncSession) if not name.startswith("_")}
     assert public - WIDGETS == awaitable == {*VERBS, "close"}
 
