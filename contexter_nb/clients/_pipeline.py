@@ -43,6 +43,7 @@ from contexter_nb.core import (
 from contexter_nb.policies import (
     BreakerRegistry,
     Bulkhead,
+    CircuitBreaker,
     Grant,
     RetryBudget,
     RetryPolicy,
@@ -178,7 +179,7 @@ class Pipeline:
             else None
         )
         if breaker is not None:
-            self._refuse_while_open(call, breaker.peek(self.clock.now()))
+            self._refuse_while_open(call, breaker, breaker.peek(self.clock.now()))
         grant = await self._granted(call, waited)
         try:
             await self._enter_bulkhead(call, waited)
@@ -188,7 +189,7 @@ class Pipeline:
                 now = self.clock.now()
                 permit = breaker.admit(now)
                 if permit is None:
-                    self._refuse_while_open(call, breaker.peek(now) or 0.001)
+                    self._refuse_while_open(call, breaker, breaker.peek(now) or 0.001)
                     raise AssertionError("unreachable")
                 error: BaseException | None = None
                 try:
@@ -202,18 +203,22 @@ class Pipeline:
                         waited.network >= SILENCE_SECONDS
                     ):
                         outcome = "failed"
-                    breaker.report(permit, outcome, self.clock.now())
+                    said = f"{error}" if outcome == "failed" else ""
+                    breaker.report(permit, outcome, self.clock.now(), said)
             finally:
                 self.bulkhead.release()
         finally:
             if grant is not None and not waited.sent:
                 grant.give_back()
 
-    def _refuse_while_open(self, call: Call, seconds: float) -> None:
+    def _refuse_while_open(
+        self, call: Call, breaker: CircuitBreaker, seconds: float
+    ) -> None:
         if seconds > 0:
+            last = breaker.last_failure
             raise CircuitOpenError(
                 f"{self.service} failed too often lately and is left alone; try again "
-                f"in {seconds:.1f} s.",
+                f"in {seconds:.1f} s.{f' Last it failed so: {last}' if last else ''}",
                 retry_after_seconds=seconds,
                 service=self.service,
                 operation=call.request.name,

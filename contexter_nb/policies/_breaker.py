@@ -183,6 +183,7 @@ class CircuitBreaker:
         self._next_open_seconds = self.config.open_seconds
         self._probes: dict[Permit, float] = {}
         self._generation = 0
+        self._last_failure = ""
         # While closed all share one permit; None while it is not.
         self._closed_permit: Permit | None = Permit(0, False)
 
@@ -223,7 +224,14 @@ class CircuitBreaker:
         self._tell(before, "half_open")
         return permit
 
-    def report(self, permit: Permit, outcome: BreakerOutcome, now: float) -> None:
+    @property
+    def last_failure(self) -> str:
+        """Return what the last failure was, as it was reported; empty without one."""
+        return self._last_failure
+
+    def report(
+        self, permit: Permit, outcome: BreakerOutcome, now: float, failure: str = ""
+    ) -> None:
         """Tell how a permit ended.
 
         A permit of an earlier life of the breaker, and a probe that was reported
@@ -238,8 +246,12 @@ class CircuitBreaker:
             a neutral probe makes room for another one.
         now : float
             A monotonic instant, seconds.
+        failure : str
+            What failed, for whoever is refused later; without secrets.
         """
         with self._lock:
+            if outcome == "failed":
+                self._last_failure = failure
             if permit.generation != self._generation:
                 return
             before = self._state

@@ -608,3 +608,22 @@ def test_a_programming_error_stays_what_it_is() -> None:
     client = client_of(Scripted(), knowledge=Knowledge(usage=broken))
     with pytest.raises(KeyError):
         run(client.execute_request(GET))
+
+
+def test_who_is_refused_by_a_breaker_hears_what_failed() -> None:
+    """Where nothing listens, the sentence says so, also to whom it kept waiting."""
+
+    async def main() -> None:
+        with closed_port() as port:
+            url = f"http://127.0.0.1:{port}"
+            async with APIClient("dead", url, monitor=None) as client:
+                for _ in range(30):
+                    with pytest.raises(APIIntegrationError) as caught:
+                        await client.execute_request(APIRequest(max_attempts=1))
+                    if isinstance(caught.value, CircuitOpenError):
+                        break
+                assert isinstance(caught.value, CircuitOpenError)
+                assert "Last it failed so: " in str(caught.value)
+                assert f"127.0.0.1:{port}" in str(caught.value)
+
+    run_really(main())
