@@ -57,13 +57,28 @@ __all__ = [
 ]
 
 
+_ROOMS = frozenset(
+    [
+        "bridge",
+        "clients",
+        "core",
+        "dashboards",
+        "frames",
+        "notebook",
+        "policies",
+        "retrieval",
+        "transport",
+    ]
+)
+
+
 def __getattr__(name: str) -> Any:
     """Load a public name from its room on first use."""
     if name == "__version__":
         from importlib.metadata import version
 
         return version("contexter_nb")
-    if name == "sandbox":  # a room that is also a verb
+    if name == "sandbox" or name in _ROOMS:  # the first is a verb, too
         return import_module(f"{__name__}.{name}")
     room = _ROOM_OF.get(name)
     if room is None:

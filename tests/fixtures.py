@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import shutil
 import sys
 import tempfile
 import time
@@ -177,6 +178,14 @@ def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("small")
     with connect(home=home) as opened:
         opened.index(["textwrap", "json", "httpx"])
+    return home
+
+
+@pytest.fixture(scope="module")
+def own_small_home(small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the tests of a file a copy of the small home, to write into."""
+    home = tmp_path_factory.mktemp("own") / "home"
+    shutil.copytree(small_home, home)
     return home
 
 

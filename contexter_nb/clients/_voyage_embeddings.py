@@ -31,6 +31,7 @@ from contexter_nb.core import (
     APIMethod,
     APIRequest,
     APIResponse,
+    CircuitOpenError,
     Clock,
     ContexterError,
     InvalidArgumentError,
@@ -45,6 +46,9 @@ TTL_SECONDS = 365 * 86400.0
 # own time, and their number by the retry policy.
 JOB_DEADLINE_SECONDS = 24 * 3600.0
 SLICE_TEXTS = 1_000
+# A breaker that lets one call through to try says so by a wait as short as this.
+_PROBE_SECONDS = 1.0
+_PROBE_WAITS = 10
 SLICE_CHARS = 2_000_000
 
 Ask = Callable[[APIRequest], Awaitable[APIResponse]]
@@ -280,7 +284,7 @@ class EmbeddingCall:
         self.found.requests += 1
         started = self._clock.now()
         try:
-            response = await self._ask(self._request(payloads, counted))
+            response = await self._asked(self._request(payloads, counted))
         except APIIntegrationError as exc:
             if has_too_many_tokens(exc) and len(items) > 1:
                 billed = tokens_of_batch(exc)
@@ -297,6 +301,18 @@ class EmbeddingCall:
         # After it is kept: what is told as done is in the cache.
         self.found.put(items, answered.cells, counts, answered.dimension, cached=False)
         self._tell()
+
+    async def _asked(self, request: APIRequest) -> APIResponse:
+        """Send a request; while another batch tries out the service, wait for that."""
+        for _ in range(_PROBE_WAITS):
+            try:
+                return await self._ask(request)
+            except CircuitOpenError as exc:
+                wait = exc.retry_after_seconds
+                if wait is None or wait > _PROBE_SECONDS:
+                    raise
+            await self._clock.sleep(wait)
+        return await self._ask(request)
 
     def _request(self, payloads: Sequence[Payload], counted: int) -> APIRequest:
         ratio = self._calibration.ratio

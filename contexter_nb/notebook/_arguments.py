@@ -184,15 +184,19 @@ def check_libraries(conditions: Sequence[Condition], catalog: Catalog | None) ->
                 )
 
 
-def context7_id(what: object, source: str | None) -> str | None:
+def context7_id(what: object, source: str | None, *, is_set: bool) -> str | None:
     """Return the id of a library of Context7, where that is meant; None otherwise.
+
+    A folder that is mistyped looks like an id, and must not be told to a service.
 
     Parameters
     ----------
     what : object
-        One thing to be indexed. What looks like an id and is a path here is a path.
+        One thing to be indexed. What looks like an id and could be a path here is one.
     source : str or None
         ``context7`` where nothing else can be meant.
+    is_set : bool
+        Whether the session is to ask Context7 unasked.
 
     Raises
     ------
@@ -200,7 +204,9 @@ def context7_id(what: object, source: str | None) -> str | None:
         `source` is ``context7``, and this is no id.
     """
     if isinstance(what, str) and _CONTEXT7_ID.fullmatch(what):
-        if source == "context7" or (source is None and not os.path.exists(what)):
+        if source == "context7":
+            return what
+        if source is None and is_set and not os.path.exists(f"/{what.split('/')[1]}"):
             return what
     elif source == "context7":
         shown = repr(what)[:80] if isinstance(what, str) else f"a {type(what).__name__}"
@@ -300,9 +306,12 @@ def _folder(path: Path, name: str | None) -> FolderSource:
     path = path.expanduser()
     if not os.path.exists(path):
         near = path.parent.iterdir() if path.parent.is_dir() else ()
+        hint = ""
+        if _CONTEXT7_ID.fullmatch(path.as_posix()):
+            hint = ' A library of Context7 is asked for with source="context7".'
         raise InvalidArgumentError(
             f"There is no file or folder {path}."
-            f"{did_you_mean(path.name, [each.name for each in near])}"
+            f"{did_you_mean(path.name, [each.name for each in near])}{hint}"
         )
     if path.is_file() and path.suffix.lower() not in MARKUP_BY_ENDING:
         raise InvalidArgumentError(

@@ -260,7 +260,9 @@ class MoneyVerbs(APIVerbs):
         named: list[Any] = list(what) if several and what else [what]  # type: ignore[call-overload]  # it is one of these
         found: list[Source] = []
         for each in named:
-            library_id = context7_id(each, source)
+            library_id = context7_id(
+                each, source, is_set=self.remote.settings.uses_context7
+            )
             if library_id is None:
                 found += await in_thread(sources_of, each, name, source, self.clock)
                 continue

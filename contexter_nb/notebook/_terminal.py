@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import textwrap
@@ -55,10 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             hits = session.search(
                 " ".join(options.question), limit=options.limit, where=where
             )
-            print(_page(hits))
+            print(_page(hits), flush=True)
     except ContexterError as error:
         print(f"contexter_nb: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # who reads has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("contexter_nb: interrupted; the next call goes on.", file=sys.stderr)
         return 130

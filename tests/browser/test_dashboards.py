@@ -49,6 +49,7 @@ except Exception as error:
 """,
     "metrics = nb.metrics_dashboard()\nmetrics",
     "caches = nb.cache_dashboard()\ncaches",
+    "nb.explorer()",
 ]
 BEATS = "print(metrics._refresher.beats, metrics._refresher.beating)"
 
@@ -68,7 +69,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             open_notebook(address, "panels.ipynb") as opened,
         ):
             opened.on("console", lambda message: None)
-            assert run_all(opened) == [1, 2, 3]
+            assert run_all(opened) == [1, 2, 3, 4]
             opened.locator(".cx-panel .cx-verdict").nth(1).wait_for()
             yield opened
 
@@ -147,6 +148,15 @@ def test_a_panel_shows_what_happened_and_goes_on(page: Any) -> None:
         }"""
     )
     panel.get_by_text("of the latest 20").wait_for(timeout=5_000)
+
+
+def test_panels_keep_their_place_beside_an_explorer(page: Any) -> None:
+    """The styles of one widget on a page change no other."""
+    page.locator(".cx-explorer").wait_for()
+    for at in range(2):
+        panel = page.locator(".cx-panel").nth(at)
+        assert panel.evaluate("each => getComputedStyle(each).position") != "absolute"
+        assert panel.bounding_box()["height"] > 200
 
 
 def test_a_selected_call_shows_its_trace(page: Any) -> None:

@@ -112,14 +112,16 @@ class Person:
 
 
 @pytest.fixture(scope="module")
-def lab(small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def lab(
+    own_small_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
     """Give the address of one JupyterLab and the folder of its notebooks."""
     chromium_or_skip()
     folder = tmp_path_factory.mktemp("lab")
     notebooks = folder / "notebooks"
     notebooks.mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CONTEXTER_HOME", str(small_home))
+        patch.setenv("CONTEXTER_HOME", str(own_small_home))
         with start_lab(folder, notebooks, "JupyterLab Light") as address:
             yield address, notebooks
 

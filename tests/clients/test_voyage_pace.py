@@ -13,7 +13,12 @@ import numpy as np
 import pytest
 
 from contexter_nb.clients._voyage import VoyageAIClient
-from contexter_nb.core import RateLimitedError
+from contexter_nb.core import (
+    APIIntegrationError,
+    CircuitOpenError,
+    RateLimitedError,
+    WireResponse,
+)
 from contexter_nb.policies import APIMonitor, RateLimitConfig
 from tests.clients.voyage_wire import KEY, VoyageWire, quarter
 from tests.loops import VirtualClock, run
@@ -261,3 +266,32 @@ def test_client_is_light_to_import() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_after_an_outage_the_first_call_goes_on() -> None:
+    """While one batch tries out whether the service is back, the others wait for it."""
+
+    class Ailing(VoyageWire):
+        down = True
+
+        async def __call__(self, *asked: Any) -> WireResponse:
+            if self.down:
+                return WireResponse(503)
+            await VirtualClock().sleep(0.3)
+            return await super().__call__(*asked)
+
+    async def main() -> None:
+        wire = Ailing()
+        client = client_of(wire, tier=None, max_batch_tokens=100, max_concurrency=4)
+        texts = [f"text {number} of many" for number in range(60)]
+        with pytest.raises(APIIntegrationError):
+            await client.generate_embeddings(texts)
+        with pytest.raises(CircuitOpenError, match="Last it failed so: .*503"):
+            await client.generate_embeddings(texts)
+        wire.down = False
+        await VirtualClock().sleep(60)
+        found = await client.generate_embeddings(texts)
+        assert found.vectors.shape[0] == len(texts)
+        await client.close()
+
+    run(main())

@@ -24,9 +24,9 @@ QUESTION = "shorten a text to a width"
 
 
 @pytest.fixture(scope="module")
-def reader(small_home: Path) -> Iterator[Any]:
-    """Give one session on the shared small index to all tests here, to read only."""
-    with connect(home=small_home) as opened:
+def reader(own_small_home: Path) -> Iterator[Any]:
+    """Give one session on a small index to all tests here, which judge in it."""
+    with connect(home=own_small_home) as opened:
         yield opened
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -122,3 +124,9 @@ def test_rooms_are_entered_by_the_door() -> None:
             if parts[1] in ROOMS and parts[1] != own and parts[2].startswith("_"):
                 trespasses.append(f"{path.relative_to(ROOT)}: {name}")
     assert trespasses == []
+
+
+def test_a_room_is_an_attribute_of_the_package() -> None:
+    """What the README writes, ``contexter_nb.frames.describe()``, needs no import."""
+    code = "import contexter_nb as cx; cx.frames.describe(); cx.clients.prices()"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=ROOT)

@@ -19,6 +19,7 @@ from contexter_nb.core import (
     AuthenticationError,
     ContexterError,
     EmptyIndexError,
+    InvalidArgumentError,
     NotFoundError,
 )
 from contexter_nb.sandbox import Sandbox, sandbox
@@ -576,3 +577,15 @@ def test_a_service_that_fails_is_one_error(box: Sandbox, tmp_path: Path) -> None
         refusal(lambda: nb.rerank("a text", ["a text"]))
         box.set("voyage", error_rate=0.0)
         assert len(nb.embed("a text")) == 1
+
+
+def test_a_mistyped_folder_is_told_to_no_service(tmp_path: Path) -> None:
+    """What looks like an id of Context7 is a path, unless Context7 is set or named."""
+    with cx.connect(home=tmp_path) as nb:
+        before = len(nb.requests(limit=1000))
+        for verb in (nb.index, nb.docs, nb.estimate):
+            with pytest.raises(InvalidArgumentError) as caught:
+                verb("/data/nobody-here")
+            assert "no file or folder /data/nobody-here" in str(caught.value)
+            assert 'source="context7"' in str(caught.value)
+        assert len(nb.requests(limit=1000)) == before

@@ -112,3 +112,21 @@ def test_no_question_is_a_usage_error(tmp_path: Path) -> None:
     done = ask(home=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "usage: python -m contexter_nb" in done.stderr
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(small_home: Path) -> None:
+    """As `head -1` does: the pipe is closed, and nothing is complained of."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "contexter_nb", "--home", str(small_home), "wrap"],
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -170,7 +170,14 @@ class View {
   }
 
   send(message) {
-    this.model.send({ view: this.id, ...message });
+    try {
+      this.model.send({ view: this.id, ...message });
+    } catch (error) {
+      // Jupyter's word for a comm whose kernel was restarted.
+      if (message.do === "bye") return;
+      this.pending = false;
+      this.warn("The kernel that answered is gone; run the cell again.");
+    }
   }
 
   change(part) {
@@ -238,7 +245,7 @@ class View {
     this.banner = h("div", { class: "cx-banner", role: "alert", hidden: true });
     this.status = h("span", { class: "cx-status", role: "status" });
     this.head = h("div", { class: "cx-heads" });
-    this.panel = h("div", { class: "cx-panel", hidden: true });
+    this.panel = h("div", { class: "cx-blank", hidden: true });
     this.list = h("ol", { class: "cx-hits", "aria-label": "Hits" });
     this.others = h("ol", {
       class: "cx-hits cx-others", "aria-label": "Hits of the pinned setting", hidden: true,
@@ -735,7 +742,7 @@ class View {
       const facts = [`${number(hits.now.length)} hits`, `${status.ms < 10 ? status.ms : number(Math.round(status.ms))} ms`];
       if (hits.pinned) facts.push(`${status.common} in both`);
       if (status.chunks) facts.push(`${number(status.chunks)} passages`);
-      if (status.tokens) facts.push(`${number(status.tokens)} tokens`);
+      if (status.tokens) facts.push(`${number(status.tokens)} ${status.tokens === 1 ? "token" : "tokens"}`);
       if (status.usd) facts.push(`${status.usd.toFixed(6)} USD`);
       const chosen = this.model.get("marks").selection.length;
       if (chosen) facts.push(`${chosen} selected`);
