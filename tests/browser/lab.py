@@ -84,14 +84,15 @@ def start_lab(folder: Path, notebooks: Path, theme: str) -> Iterator[str]:
     )
     address = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(f"{address}/api")
+        wait_for(f"{address}/api")
         yield address
     finally:
         server.terminate()
         server.wait(timeout=20)
 
 
-def _wait_for(url: str) -> None:
+def wait_for(url: str) -> None:
+    """Wait until an address answers; a minute at most."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
