@@ -334,7 +334,8 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
             An installed library by its distribution or import name, a module of the
             standard library (``python`` for all of it), a file or folder (`.md .rst
             .txt .html .ipynb`), a table with a text column, or a library of Context7 by
-            its id, ``/owner/name`` or ``/owner/name/tag``.
+            its id, ``/owner/name`` or ``/owner/name/tag`` (where its key or address is
+            set; else name the source, so that no mistyped folder is sent there).
         budget_usd : float, optional
             What may be spent on embedding. It stops before more is: what was embedded
             till then is stored, ``error`` says so, and the same call goes on.
@@ -364,7 +365,8 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
         IndexMismatchError
             The index was made with another embedder or another chunking.
         APIIntegrationError
-            A remote service cannot be used; what it did till then is kept.
+            A remote service cannot be used; vectors that had come are kept, so that the
+            same call pays for none of them again.
         HomeError
             The home folder cannot be written.
 

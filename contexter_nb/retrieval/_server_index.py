@@ -116,10 +116,6 @@ class ServerIndex:
         """Return what was indexed when it was asked last; asks nobody."""
         return self._known[0] if self._known else None
 
-    def is_quick(self) -> bool:
-        """Whether a search may run on the loop itself: it awaits, so it may."""
-        return False
-
     async def search(
         self,
         query: str,
