@@ -36,7 +36,7 @@ from contexter_nb.clients._qdrant_version import ServerVersion
 from contexter_nb.clients._versioned import VersionedAPIClient
 from contexter_nb.clients._voyage import VoyageAIClient
 from contexter_nb.clients._voyage_auth import VoyageAIAuthHandler
-from contexter_nb.clients._voyage_models import VoyageModel
+from contexter_nb.clients._voyage_models import Dtype, VoyageModel
 from contexter_nb.clients._voyage_results import (
     ContextualizedResult,
     EmbeddingProgress,
@@ -53,6 +53,7 @@ __all__ = [
     "Context7Client",
     "ContextualizedResult",
     "DocumentationOutcome",
+    "Dtype",
     "EmbeddingProgress",
     "EmbeddingResult",
     "FacetCount",

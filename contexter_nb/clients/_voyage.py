@@ -467,6 +467,7 @@ class VoyageAIClient:
         model: str | None = None,
         input_type: InputType | None = None,
         dimension: int | None = None,
+        dtype: Dtype = "float",
     ) -> list[bool]:
         """Tell which texts `generate_embeddings` would take from the cache.
 
@@ -474,7 +475,7 @@ class VoyageAIClient:
         ----------
         texts : sequence of str
             n texts.
-        model, input_type, dimension : optional
+        model, input_type, dimension, dtype : optional
             As of `generate_embeddings`.
 
         Returns
@@ -486,6 +487,7 @@ class VoyageAIClient:
             model=find_model(model or self.model, "embedding"),
             input_type=input_type,
             asked_dimension=dimension,
+            dtype=dtype,
         )
         if self._client.cache is None:
             return [False] * len(texts)

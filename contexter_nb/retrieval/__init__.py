@@ -10,7 +10,10 @@ from contexter_nb.retrieval._asking import ask
 from contexter_nb.retrieval._budget import Budget, PricedEmbedder, usd_at_most
 from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
 from contexter_nb.retrieval._chunking import (
+    BUDGET_TOKENS,
     CHUNKING_VERSION,
+    LEAST_BUDGET_TOKENS,
+    MOST_BUDGET_TOKENS,
     chunk_document,
     cut_or_problem,
 )
@@ -40,6 +43,7 @@ from contexter_nb.retrieval._estimating import (
     EstimableEmbedder,
     SourceEstimate,
     estimate_source,
+    estimate_texts,
 )
 from contexter_nb.retrieval._evaluation import (
     DEFAULT_METRICS,
@@ -102,6 +106,11 @@ from contexter_nb.retrieval._inventory import (
     standard_modules,
 )
 from contexter_nb.retrieval._judgments import Judgment, JudgmentStore, text_hash
+from contexter_nb.retrieval._kept_documents import (
+    KeptDocuments,
+    KeptSource,
+    not_kept,
+)
 from contexter_nb.retrieval._known_items import known_item_query, shuffled
 from contexter_nb.retrieval._optimizing import OPTIMIZE_CHUNKS, optimize_index
 from contexter_nb.retrieval._ranking import (
@@ -111,6 +120,7 @@ from contexter_nb.retrieval._ranking import (
     Hit,
     PartRank,
 )
+from contexter_nb.retrieval._rounding import DTYPES, RoundedEmbedder, check_dtype
 from contexter_nb.retrieval._server_index import COLLECTION, ServerIndex
 from contexter_nb.retrieval._slices import in_thread
 from contexter_nb.retrieval._sources import (
@@ -129,10 +139,12 @@ from contexter_nb.retrieval._voyage_embedder import VoyageEmbedder
 __all__ = [
     "ask",
     "Budget",
+    "BUDGET_TOKENS",
     "CachedEmbeddings",
     "Candidate",
     "Catalog",
     "Chunk",
+    "check_dtype",
     "chunk_document",
     "CHUNKING_VERSION",
     "Collected",
@@ -145,6 +157,7 @@ __all__ = [
     "Document",
     "document_grades",
     "document_key",
+    "DTYPES",
     "embed_cached",
     "Embedded",
     "EmbeddedIndex",
@@ -155,6 +168,7 @@ __all__ = [
     "Estimate",
     "estimate_embedding",
     "estimate_source",
+    "estimate_texts",
     "Experiment",
     "ExperimentStore",
     "Explanation",
@@ -180,13 +194,18 @@ __all__ = [
     "JudgmentStore",
     "KeepingEmbedder",
     "kept_embeddings",
+    "KeptDocuments",
+    "KeptSource",
     "known_item_query",
     "KnownEmbeddings",
+    "LEAST_BUDGET_TOKENS",
     "library_source",
     "MARKUP_BY_ENDING",
     "MAX_GRADE",
     "MAX_LIMIT",
     "MODES",
+    "MOST_BUDGET_TOKENS",
+    "not_kept",
     "ModulesSource",
     "OPTIMIZE_CHUNKS",
     "optimize_index",
@@ -213,6 +232,7 @@ __all__ = [
     "reciprocal_rank_fusion",
     "repair",
     "repaired",
+    "RoundedEmbedder",
     "RowsSource",
     "ServerIndex",
     "shuffled",

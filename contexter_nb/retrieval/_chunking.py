@@ -27,6 +27,8 @@ from contexter_nb.retrieval._text import count_tokens, name_words, token_starts
 # differently.
 CHUNKING_VERSION = 1
 BUDGET_TOKENS = 320
+LEAST_BUDGET_TOKENS = 32
+MOST_BUDGET_TOKENS = 4_000
 # No more characters than this to a token: an endless word is cut by length.
 _TOKEN_CHARS = 32
 _SUMMARY_CHARS = 300
@@ -86,16 +88,20 @@ def chunk_document(
     return chunks
 
 
-def cut_or_problem(document: Document) -> list[Chunk] | str:
+def cut_or_problem(
+    document: Document, budget_tokens: int = BUDGET_TOKENS
+) -> list[Chunk] | str:
     """Cut one document into chunks, or say in words why it cannot be.
 
     Parameters
     ----------
     document : Document
         A notebook that is no notebook, say, must not stop the others.
+    budget_tokens : int, default 320
+        As of `chunk_document`.
     """
     try:
-        return chunk_document(document)
+        return chunk_document(document, budget_tokens)
     except Exception as exc:
         return f"cannot be cut into passages: {exc!r}"[:500]
 

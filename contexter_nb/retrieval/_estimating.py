@@ -10,16 +10,23 @@ from typing import Protocol, runtime_checkable
 
 from contexter_nb.retrieval._asking import ask
 from contexter_nb.retrieval._catalog import Catalog
-from contexter_nb.retrieval._chunking import cut_or_problem
 from contexter_nb.retrieval._documents import Chunk, Document, Problem, repaired
+from contexter_nb.retrieval._embedders import Embedder, InputType
+from contexter_nb.retrieval._embedding_cache import EmbeddingCache
 from contexter_nb.retrieval._estimate import (
     Estimate,
     Pace,
     Packing,
     estimate_embedding,
 )
-from contexter_nb.retrieval._indexing import IndexingTools, Source, kept_embeddings
+from contexter_nb.retrieval._indexing import (
+    Cutter,
+    IndexingTools,
+    Source,
+    kept_embeddings,
+)
 from contexter_nb.retrieval._slices import in_thread
+from contexter_nb.retrieval._text import count_tokens
 
 _CHUNK_DOCUMENTS = 100
 
@@ -101,7 +108,9 @@ async def estimate_source(source: Source, tools: IndexingTools) -> SourceEstimat
     chunks: list[Chunk] = []
     for start in range(0, len(collected.documents), _CHUNK_DOCUMENTS):
         some = collected.documents[start : start + _CHUNK_DOCUMENTS]
-        for document, cut in zip(some, await in_thread(_cut, some), strict=True):
+        for document, cut in zip(
+            some, await in_thread(_cut, some, tools.cut), strict=True
+        ):
             if isinstance(cut, str):
                 problems.append(
                     Problem(
@@ -132,6 +141,37 @@ async def estimate_source(source: Source, tools: IndexingTools) -> SourceEstimat
     )
 
 
+async def estimate_texts(
+    texts: Sequence[str],
+    input_type: InputType,
+    embedder: Embedder,
+    cache: EmbeddingCache,
+) -> Estimate:
+    """Estimate what embedding some texts takes; none is embedded.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        n texts; of those that are kept nothing is paid.
+    input_type : str
+        ``document`` or ``query``.
+    embedder : Embedder
+        Says how it works, where it does.
+    cache : EmbeddingCache
+        Asked where the embedder keeps nothing itself.
+
+    Returns
+    -------
+    Estimate
+    """
+    kept = await kept_embeddings(texts, input_type, embedder, cache)
+    if isinstance(embedder, CountingEmbedder):
+        counts: list[int] = await in_thread(embedder.count_tokens, texts)
+    else:
+        counts = await in_thread(lambda: [count_tokens(each) for each in texts])
+    return _estimated(counts, kept, embedder)
+
+
 async def _counted(chunks: Sequence[Chunk], embedder: object) -> list[int]:
     """Count as the embedder does, where it does: by that it packs its requests."""
     if not isinstance(embedder, CountingEmbedder):
@@ -141,8 +181,8 @@ async def _counted(chunks: Sequence[Chunk], embedder: object) -> list[int]:
     return counts
 
 
-def _cut(documents: Sequence[Document]) -> list[list[Chunk] | str]:
-    return [cut_or_problem(repaired(each)[0]) for each in documents]
+def _cut(documents: Sequence[Document], cut: Cutter) -> list[list[Chunk] | str]:
+    return [cut(repaired(each)[0]) for each in documents]
 
 
 def _estimated(token_counts: list[int], kept: list[bool], embedder: object) -> Estimate:

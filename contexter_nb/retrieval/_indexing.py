@@ -32,6 +32,7 @@ from contexter_nb.retrieval._embedders import (
 from contexter_nb.retrieval._embedding_cache import EmbeddingCache
 from contexter_nb.retrieval._index import EmbeddedIndex
 from contexter_nb.retrieval._index_writer import IndexWriter, Refused
+from contexter_nb.retrieval._kept_documents import KeptDocuments
 from contexter_nb.retrieval._server_index import ServerIndex
 from contexter_nb.retrieval._server_writer import ServerWriter
 from contexter_nb.retrieval._slices import in_thread
@@ -41,6 +42,8 @@ _EMBED_TEXTS = 256
 # For an embedder that keeps vectors itself: a matrix of some 40 MB.
 _KEPT_TEXTS = 10_000
 _CHUNK_DOCUMENTS = 100
+
+Cutter = Callable[[Document], list[Chunk] | str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +129,10 @@ class IndexingTools:
         Seconds after which the part of a library that is stored is published.
     budget : Budget or None
         What may be spent for all the libraries together; None for no bound.
+    cut : callable
+        Takes a document and returns its chunks, or in words why it has none.
+    documents : KeptDocuments or None
+        Where documents are kept as they came; None keeps none.
     """
 
     index: EmbeddedIndex | ServerIndex
@@ -136,6 +143,8 @@ class IndexingTools:
     progress: Callable[[Progress], None]
     publish_seconds: float = PUBLISH_SECONDS
     budget: Budget | None = None
+    cut: Cutter = cut_or_problem
+    documents: KeptDocuments | None = None
 
 
 async def index_sources(
@@ -237,6 +246,8 @@ class _LibraryJob:
         await warming
         self.problems += collected.problems
         chunks = await self._chunks(collected.documents)
+        if self.tools.documents is not None:
+            await in_thread(self.tools.documents.save, collected)
         await ask(self.writer.open)
         stored: dict[str, str] = await ask(self.writer.stored, self.source.library)
         new = [
@@ -290,7 +301,7 @@ class _LibraryJob:
             document, notes = repaired(document)
             if notes:
                 self._problem(document.title, "; ".join(notes))
-            cut = cut_or_problem(document)
+            cut = self.tools.cut(document)
             if isinstance(cut, str):
                 self._problem(document.title, cut)
             else:

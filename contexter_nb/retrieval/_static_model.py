@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from contexter_nb.core import EmbedderError
+from contexter_nb.core import EmbedderError, InvalidArgumentError
 from contexter_nb.retrieval._embedders import Embedded, InputType, Vectors
 from contexter_nb.retrieval._estimate import Pace, Packing
 from contexter_nb.retrieval._slices import in_thread
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 DIMENSION = 256
+# The model was trained so that the first numbers of a vector are one by themselves
+# (https://github.com/dleemiller/WordLlama, read 2026-11-28).
+DIMENSIONS = (64, 128, 256)
 _WEIGHTS = Path("weights", "l2_supercat_256.safetensors")
 _TOKENIZER = Path("tokenizers", "l2_supercat_tokenizer_config.json")
 # Past this a text's mean hardly moves, and a 10 MB line would cost seconds.
@@ -30,11 +33,21 @@ _TOKENS_A_SECOND = 500_000.0
 
 
 class StaticEmbedder:
-    """Mean of static token vectors (wordllama l2_supercat, 256 dimensions).
+    """Mean of static token vectors (wordllama l2_supercat, up to 256 dimensions).
 
     Needs no key, no server and no download: the weights lie in the `wordllama`
     wheel. They are read from there directly, because importing `wordllama` sets up the
     root logger and pulls in an HTTP client (read in its source, 0.4.0, 2026-11-23).
+
+    Parameters
+    ----------
+    dimension : int, default 256
+        Or 64 or 128: the first so many numbers of a vector.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The dimension is another one.
 
     Examples
     --------
@@ -45,19 +58,26 @@ class StaticEmbedder:
     ((1, 256), 'float32')
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dimension: int = DIMENSION) -> None:
+        if dimension not in DIMENSIONS:
+            raise InvalidArgumentError(
+                f"The static model has no vectors of {dimension!r} dimensions; give "
+                f"{' or '.join(map(str, DIMENSIONS))}."
+            )
+        self._dimension = dimension
         self._lock = threading.Lock()
         self._model: tuple[Tokenizer, Vectors] | None = None
 
     @cached_property
     def identity(self) -> str:
         """Return the model's name, which carries the version of its wheel."""
-        return f"wordllama-l2_supercat-{DIMENSION}@{metadata.version('wordllama')}"
+        version = metadata.version("wordllama")
+        return f"wordllama-l2_supercat-{self._dimension}@{version}"
 
     @property
     def dimension(self) -> int:
         """Return the length of a vector."""
-        return DIMENSION
+        return self._dimension
 
     @property
     def packing(self) -> Packing:
@@ -117,7 +137,7 @@ class StaticEmbedder:
         return Embedded(
             vectors=np.concatenate([part.vectors for part in parts])
             if parts
-            else np.empty((0, DIMENSION), np.float32),
+            else np.empty((0, self._dimension), np.float32),
             token_counts=[count for part in parts for count in part.token_counts],
         )
 
@@ -141,10 +161,10 @@ class StaticEmbedder:
         """
         ids = self.tokens(texts)
         counts = [len(each) for each in ids]
-        vectors = np.zeros((len(texts), DIMENSION), np.float32)
+        vectors = np.zeros((len(texts), self._dimension), np.float32)
         for row, tokens in enumerate(ids):
             if tokens:
-                vectors[row] = self.table[tokens].sum(axis=0)
+                vectors[row] = self.table[tokens].sum(axis=0)[: self._dimension]
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         np.divide(vectors, lengths, out=vectors, where=lengths > 0)
         return Embedded(vectors=vectors, token_counts=counts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,9 +15,17 @@ from contexter_nb.core import (
 )
 from contexter_nb.retrieval._embedders import Embedded, InputType, Vectors
 from contexter_nb.retrieval._estimate import Pace, Packing
+from contexter_nb.retrieval._rounding import check_dtype, signs_of
 
 if TYPE_CHECKING:
-    from contexter_nb.clients import VoyageAIClient
+    from contexter_nb.clients import Dtype, VoyageAIClient
+
+# What each is asked for as: the unsigned bits need no offset taken off.
+_ASKED_DTYPES: dict[str, Dtype] = {
+    "float": "float",
+    "int8": "int8",
+    "binary": "ubinary",
+}
 
 # Of these one text may be the cause, and halves of the batch may do.
 _OF_A_TEXT = frozenset({400, 413, 422})
@@ -40,6 +48,9 @@ class VoyageEmbedder:
         By default the client's.
     dimension : int, optional
         None takes the model's default.
+    dtype : str, default "float"
+        What the service rounds a vector's numbers to: ``float``, ``int8`` or
+        ``binary`` (their signs alone).
 
     Raises
     ------
@@ -53,10 +64,13 @@ class VoyageEmbedder:
         *,
         model: str | None = None,
         dimension: int | None = None,
+        dtype: str = "float",
     ) -> None:
         self._client = client
         self._model = model or client.model
         self._dimension = self._checked(dimension)
+        self._dtype: Dtype = _ASKED_DTYPES[check_dtype(dtype)]
+        self._rounding = "" if dtype == "float" else f"+{dtype}"
 
     def _checked(self, dimension: int | None) -> int:
         known = {
@@ -81,7 +95,7 @@ class VoyageEmbedder:
     @property
     def identity(self) -> str:
         """Return the name that vectors are cached and indexed under."""
-        return f"voyage/{self._model}@{self._dimension}"
+        return f"voyage/{self._model}@{self._dimension}{self._rounding}"
 
     @property
     def dimension(self) -> int:
@@ -127,6 +141,7 @@ class VoyageEmbedder:
             model=self._model,
             input_type=input_type,
             dimension=self._dimension,
+            dtype=self._dtype,
         )
 
     @property
@@ -217,6 +232,7 @@ class VoyageEmbedder:
                 model=self._model,
                 input_type=input_type,
                 dimension=self._dimension,
+                dtype=self._dtype,
             )
         except InvalidArgumentError as exc:
             raise EmbedderError(str(exc)) from exc
@@ -225,7 +241,7 @@ class VoyageEmbedder:
                 raise
             raise EmbedderError(str(exc)) from exc
         return Embedded(
-            vectors=_normalised(found.vectors),
+            vectors=_normalised(_numbers(found.vectors, self._dtype)),
             token_counts=list(found.token_counts),
             usd=found.usd or 0.0,
             cached=list(found.cached),
@@ -233,6 +249,13 @@ class VoyageEmbedder:
 
     def __repr__(self) -> str:
         return f"<VoyageEmbedder {self.identity}>"
+
+
+def _numbers(vectors: Any, dtype: Dtype) -> Vectors:
+    """Return what the service answered as numbers, a row for each text."""
+    if dtype == "ubinary":
+        return signs_of(np.unpackbits(vectors, axis=1).astype(np.float32))
+    return np.asarray(vectors, np.float32)
 
 
 def _normalised(vectors: Vectors) -> Vectors:
