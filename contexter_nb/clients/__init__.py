@@ -34,9 +34,9 @@ from contexter_nb.clients._qdrant_spec import CollectionState
 from contexter_nb.clients._qdrant_upsert import FailedPoint, UpsertResult
 from contexter_nb.clients._qdrant_version import ServerVersion
 from contexter_nb.clients._versioned import VersionedAPIClient
-from contexter_nb.clients._voyage import VoyageAIClient
+from contexter_nb.clients._voyage import DEFAULT_RERANKER, VoyageAIClient
 from contexter_nb.clients._voyage_auth import VoyageAIAuthHandler
-from contexter_nb.clients._voyage_models import Dtype, VoyageModel
+from contexter_nb.clients._voyage_models import Dtype, VoyageModel, voyage_models
 from contexter_nb.clients._voyage_results import (
     ContextualizedResult,
     EmbeddingProgress,
@@ -52,6 +52,7 @@ __all__ = [
     "Context7AuthHandler",
     "Context7Client",
     "ContextualizedResult",
+    "DEFAULT_RERANKER",
     "DocumentationOutcome",
     "Dtype",
     "EmbeddingProgress",
@@ -83,6 +84,7 @@ __all__ = [
     "UpsertResult",
     "usd_of",
     "VersionedAPIClient",
+    "voyage_models",
     "VoyageAIAuthHandler",
     "VoyageAIClient",
     "VoyageModel",

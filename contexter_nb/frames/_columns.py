@@ -377,6 +377,20 @@ _ALL = (
         ),
     ),
     Kind(
+        "estimate_experiment",
+        "a part of a variant's costs",
+        (
+            _VARIANT,
+            Column("part", STRING, "index, questions or reranking"),
+            Column("texts", INTEGER, "to be embedded, or read by the reranker"),
+            Column("tokens", INTEGER, "of these, estimated"),
+            Column("requests", INTEGER, "to the service, none repeated"),
+            _USD,
+            Column("seconds", NUMBER, "time it would take, s; missing: not known"),
+            Column("assumption", STRING, "what the figures rest on"),
+        ),
+    ),
+    Kind(
         "experiments",
         "an experiment, the latest first",
         (

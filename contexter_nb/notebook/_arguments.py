@@ -17,9 +17,11 @@ from contexter_nb.core import (
     did_you_mean,
 )
 from contexter_nb.retrieval import (
+    LEAST_BUDGET_TOKENS,
     MARKUP_BY_ENDING,
     MAX_LIMIT,
     MODES,
+    MOST_BUDGET_TOKENS,
     Catalog,
     Condition,
     EmbeddedIndex,
@@ -98,6 +100,24 @@ def check_count(name: str, value: object) -> int:
             f"{name} is {value!r}; give a whole number from 1 on."
         )
     return int(value)
+
+
+def check_flag(name: str, value: object) -> bool:
+    """Return a yes or a no."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise InvalidArgumentError(f"{name} is {value!r}; give True or False.")
+
+
+def check_chunk_tokens(chunk_tokens: object) -> int:
+    """Return how many tokens a passage may have."""
+    most = f"{LEAST_BUDGET_TOKENS} to {MOST_BUDGET_TOKENS:,}"
+    count = check_count("chunk_tokens", chunk_tokens)
+    if not LEAST_BUDGET_TOKENS <= count <= MOST_BUDGET_TOKENS:
+        raise InvalidArgumentError(
+            f"chunk_tokens is {count:,}; give a number from {most}."
+        )
+    return count
 
 
 def check_seconds(name: str, value: object, at_most: float) -> float:

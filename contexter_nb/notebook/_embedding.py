@@ -2,91 +2,207 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+import json
 import re
 from pathlib import Path
 
-from contexter_nb.core import InvalidArgumentError
+from contexter_nb.clients import voyage_models
+from contexter_nb.core import InvalidArgumentError, did_you_mean
 from contexter_nb.notebook._probes import LOCAL, mode_of
 from contexter_nb.notebook._remote import Remote
+from contexter_nb.notebook._settings import check_embedder
 from contexter_nb.retrieval import (
+    BUDGET_TOKENS,
     COLLECTION,
     EmbeddedIndex,
     Embedder,
     FastEmbedder,
+    RoundedEmbedder,
     ServerIndex,
     StaticEmbedder,
     TermMatcher,
     VoyageEmbedder,
 )
 
+VARIANTS = "variants"
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-def choose_embedder(remote: Remote) -> Embedder:
-    """Return the embedder that the settings name.
+def choose_embedder(
+    remote: Remote,
+    wanted: str | Embedder | None = None,
+    *,
+    model: str | None = None,
+    dimension: int | None = None,
+    dtype: str = "float",
+) -> Embedder:
+    """Return the embedder that is wanted, by default the one the settings name.
 
     Parameters
     ----------
     remote : Remote
         Its client of Voyage AI is used where that is asked for; nothing is sent.
+    wanted : str or Embedder, optional
+        As of `connect`.
+    model : str, optional
+        Another model of the same kind; one of Voyage AI by its name alone.
+    dimension : int, optional
+        Another length of its vectors, where the model offers it.
+    dtype : str, default "float"
+        What their numbers are rounded to.
 
     Raises
     ------
     InvalidArgumentError
-        A model or a dimension is unknown, a package is missing, or an object is no
-        embedder.
+        A model or a dimension is unknown, a package or a key is missing, or an object
+        is no embedder.
     """
-    wanted = remote.settings.embedder
-    if not isinstance(wanted, str):
-        return _checked(wanted)
-    kind, _, model = wanted.partition(":")
+    if wanted is None:
+        wanted = remote.settings.embedder
+    if isinstance(wanted, str):
+        has_key = remote.settings.voyage_api_key is not None
+        check_embedder(wanted, has_key=has_key)
+    kind, named, length = _read(wanted)
+    if model is not None:
+        kind, named, length = _kind_of(model, kind), model, None
+    if dimension is not None:
+        length = dimension
     if kind == "voyage":
-        name, at, dimension = model.partition("@")
-        if at and not dimension.isdecimal():
-            raise InvalidArgumentError(
-                f"embedder is {wanted!r}; after the @ comes a dimension, as "
-                "'voyage:voyage-4@512'."
-            )
         return VoyageEmbedder(
-            remote.voyage,
-            model=name or None,
-            dimension=int(dimension) if at else None,
+            remote.voyage, model=named or None, dimension=length, dtype=dtype
         )
-    return FastEmbedder(model) if kind == "fastembed" else StaticEmbedder()
+    plain = _plain(kind, named, length, wanted)
+    return plain if dtype == "float" else RoundedEmbedder(plain, dtype)
+
+
+def _plain(
+    kind: str, model: str, dimension: int | None, wanted: str | Embedder
+) -> Embedder:
+    """Return an embedder that runs here."""
+    if kind == "static":
+        return StaticEmbedder() if dimension is None else StaticEmbedder(dimension)
+    found = FastEmbedder(model) if kind == "fastembed" else _checked(wanted)
+    if dimension not in (None, found.dimension):
+        raise InvalidArgumentError(
+            f"{found.identity} has vectors of {found.dimension} dimensions and no "
+            "others; leave dimension out."
+        )
+    return found
+
+
+def _read(wanted: str | Embedder) -> tuple[str, str, int | None]:
+    """Return kind, model and dimension of an embedder as `connect` takes it."""
+    if not isinstance(wanted, str):
+        return "object", "", None
+    kind, _, model = wanted.partition(":")
+    if kind == "fastembed":
+        return kind, model, None
+    kind, at, dimension = wanted.partition("@")
+    kind, _, model = kind.partition(":")
+    if at and not dimension.isdecimal():
+        raise InvalidArgumentError(
+            f"embedder is {wanted!r}; after the @ comes a dimension, as "
+            "'voyage:voyage-4@512' or 'static@128'."
+        )
+    return kind, model, int(dimension) if at else None
+
+
+def _kind_of(model: str, kind: str) -> str:
+    """Return whose model this is, for an embedder of this kind."""
+    known = [each.name for each in voyage_models() if each.kind == "embedding"]
+    if model in known or kind == "voyage":
+        return "voyage"
+    if kind == "fastembed" or "/" in model:
+        return "fastembed"
+    raise InvalidArgumentError(
+        f"No embedding model {model!r} is known; give one of Voyage AI, as "
+        f"{known[0]!r}, or one of fastembed, as 'BAAI/bge-small-en-v1.5'."
+        f"{did_you_mean(model, known)}"
+    )
 
 
 def choose_index(
-    remote: Remote, embedder: Embedder, home: Path
+    remote: Remote,
+    embedder: Embedder,
+    home: Path,
+    chunk_tokens: int = BUDGET_TOKENS,
 ) -> EmbeddedIndex | ServerIndex:
     """Return the index that the settings name.
 
     The models that are named by a text have an index each, so that a key which comes
     and goes spoils none; objects share the keyless model's, which refuses what does not
     go together. What a service on this machine embedded (a sandbox, most likely) has
-    one of its own, too: it goes by the name of the real model.
+    one of its own, too: it goes by the name of the real model. And so has every size of
+    passages.
 
     Parameters
     ----------
     remote : Remote
     embedder : Embedder
     home : pathlib.Path
+    chunk_tokens : int, default 320
     """
-    model = embedder if isinstance(embedder, StaticEmbedder) else StaticEmbedder()
-    matcher = TermMatcher(model)
     suffix = ""
-    if isinstance(embedder, VoyageEmbedder | FastEmbedder):
+    if isinstance(embedder, VoyageEmbedder | FastEmbedder) or (
+        isinstance(embedder, StaticEmbedder)
+        and embedder.dimension != StaticEmbedder().dimension
+    ):
         suffix = "-" + _NOT_IN_NAMES.sub("-", embedder.identity).strip("-")
     if isinstance(embedder, VoyageEmbedder) and _is_local(embedder):
         suffix += "-local"
+    if chunk_tokens != BUDGET_TOKENS:
+        suffix += f"-{chunk_tokens}-tokens"
+    return _index(remote, embedder, home / f"index{suffix}", f"{COLLECTION}{suffix}")
+
+
+def variant_index(
+    base: EmbeddedIndex | ServerIndex,
+    remote: Remote,
+    embedder: Embedder,
+    home: Path,
+    chunk_tokens: int,
+) -> EmbeddedIndex | ServerIndex:
+    """Return the index of a variant: what another one holds, made in another way.
+
+    Parameters
+    ----------
+    base : EmbeddedIndex or ServerIndex
+        Whose documents it holds; they are of one kind.
+    remote : Remote
+    embedder : Embedder
+    home : pathlib.Path
+        It lies in the folder ``variants`` there, unless it is on a server.
+    chunk_tokens : int
+    """
+    local = isinstance(embedder, VoyageEmbedder) and _is_local(embedder)
+    made_by = json.dumps([index_name(base), embedder.identity, chunk_tokens, local])
+    digest = hashlib.blake2b(made_by.encode(), digest_size=6).hexdigest()
+    name = _NOT_IN_NAMES.sub("-", embedder.identity).strip("-")[:60]
+    name = f"{name}-{chunk_tokens}-tokens-{digest}"
+    return _index(
+        remote, embedder, home / VARIANTS / name, f"{COLLECTION}-variant-{name}"
+    )
+
+
+def index_name(index: EmbeddedIndex | ServerIndex) -> str:
+    """Return what an index is called: its folder's or its collection's name."""
+    if isinstance(index, ServerIndex):
+        return index.collection
+    return index.folder.name
+
+
+def _index(
+    remote: Remote, embedder: Embedder, folder: Path, collection: str
+) -> EmbeddedIndex | ServerIndex:
+    matcher = TermMatcher(
+        embedder if isinstance(embedder, StaticEmbedder) else StaticEmbedder()
+    )
     if remote.settings.qdrant_url is None:
-        return EmbeddedIndex(home / f"index{suffix}", embedder, matcher)
+        return EmbeddedIndex(folder, embedder, matcher)
     return ServerIndex(
-        remote.qdrant,
-        embedder,
-        matcher,
-        collection=f"{COLLECTION}{suffix}",
-        clock=remote.clock,
+        remote.qdrant, embedder, matcher, collection=collection, clock=remote.clock
     )
 
 
@@ -94,7 +210,7 @@ def _is_local(embedder: VoyageEmbedder) -> bool:
     return mode_of(embedder.client.client.base_url) == LOCAL
 
 
-def _checked(embedder: Embedder) -> Embedder:
+def _checked(embedder: object) -> Embedder:
     if isinstance(embedder, type):
         raise InvalidArgumentError(
             f"embedder is the class {embedder.__name__}; give an object, as "

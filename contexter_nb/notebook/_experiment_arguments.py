@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import numpy as np
 from contexter_nb.core import InvalidArgumentError, did_you_mean
 from contexter_nb.notebook._arguments import (
     check_choice,
+    check_chunk_tokens,
+    check_count,
     check_ef,
     check_limit,
     check_mode,
@@ -24,6 +27,7 @@ from contexter_nb.retrieval import (
     MODES,
     Judged,
     QrelsLine,
+    check_dtype,
     parse_qrels,
     parse_queries,
     point_id,
@@ -32,8 +36,11 @@ from contexter_nb.retrieval import (
 )
 
 _GRADES = "0 (not relevant), 1, 2 or 3 (just what was sought)"
-# What a person may try that belongs to an index, not to a search in it.
-_OF_AN_INDEX = ("chunking", "dimension", "embedder", "home", "model")
+# What belongs to an index, not to a search in it: such a variant gets one of its own.
+INDEX_SETTINGS = ("chunk_tokens", "dimension", "dtype", "embedder", "model")
+_ALSO_CALLED = {"k": "limit", "filters": "where", "chunking": "chunk_tokens"}
+# Name of a variant to what it searches by.
+Settings = dict[str, dict[str, Any]]
 _TEXT_FIELDS = ("title", "library", "version", "origin")
 
 
@@ -91,9 +98,7 @@ def check_queries(queries: Any) -> dict[str, str]:
     return found
 
 
-def check_variants(
-    variants: object, offered: Sequence[str], limit: int
-) -> dict[str, dict[str, Any]]:
+def check_variants(variants: object, offered: Sequence[str], limit: int) -> Settings:
     """Return the settings of each variant by its name, checked one by one.
 
     Parameters
@@ -145,42 +150,65 @@ def _settings(
             f"The variant {name!r} is {type(settings).__name__}; give settings, as "
             '{"mode": "text"}.'
         )
-    found = {"k": "limit"}
-    known = [*offered, "session"]
+    known = [*offered, *INDEX_SETTINGS, "session"]
     checked: dict[str, Any] = {"limit": limit}
-    for key, value in settings.items():
-        key = found.get(key, key)
-        if key in _OF_AN_INDEX and key not in known:
-            raise InvalidArgumentError(
-                f"The variant {name!r} has {key!r}, which belongs to an index: open "
-                "another session with it (connect(home=..., embedder=...)), and give "
-                'that as {"session": other}.'
-            )
+    for given, value in settings.items():
+        key = _ALSO_CALLED.get(given, given)
         if key not in known:
             raise InvalidArgumentError(
                 f"The variant {name!r} has an unknown setting {key!r}; there are "
                 f"{', '.join(known)}.{did_you_mean(str(key), known)}"
             )
-        checked[key] = _setting(name, key, value)
+        with in_variant(name):
+            checked[key] = _setting(key, value)
+    if "session" in checked and needs_index(checked):
+        own = ", ".join(key for key in checked if key in INDEX_SETTINGS)
+        raise InvalidArgumentError(
+            f"The variant {name!r} has a session and {own}; a session has its own: "
+            "give either."
+        )
     return checked
 
 
-def _setting(name: str, key: str, value: Any) -> Any:
+def needs_index(settings: Mapping[str, Any]) -> bool:
+    """Whether a variant names something that belongs to an index."""
+    return any(key in settings for key in INDEX_SETTINGS)
+
+
+@contextlib.contextmanager
+def in_variant(name: str) -> Iterator[None]:
+    """Say of what cannot be used in which variant it is."""
     try:
-        if key == "limit":
-            return check_limit(value)
-        if key == "mode":
-            return check_mode(value)
-        if key == "ef" and value is not None:
-            return check_ef(value)
-        if key == "weights":
-            check_weights(value)
-        if key == "session":
-            return _verbs_of(value)
-        if key == "exact" and not isinstance(value, bool):
-            raise InvalidArgumentError(f"exact is {value!r}; give True or False.")
+        yield
     except InvalidArgumentError as exc:
         raise InvalidArgumentError(f"In the variant {name!r}, {exc}") from exc
+
+
+def _setting(key: str, value: Any) -> Any:
+    if key == "limit":
+        return check_limit(value)
+    if key == "mode":
+        return check_mode(value)
+    if key == "ef" and value is not None:
+        return check_ef(value)
+    if key == "weights":
+        check_weights(value)
+    if key == "session":
+        return _verbs_of(value)
+    if key == "exact" and not isinstance(value, bool):
+        raise InvalidArgumentError(f"exact is {value!r}; give True or False.")
+    return _index_setting(key, value) if key in INDEX_SETTINGS else value
+
+
+def _index_setting(key: str, value: Any) -> Any:
+    if key == "chunk_tokens":
+        return check_chunk_tokens(value)
+    if key == "dimension":
+        return check_count("dimension", value)
+    if key == "dtype":
+        return check_dtype(value)
+    if key == "model" and not (isinstance(value, str) and value.strip()):
+        raise InvalidArgumentError(f"model is {value!r}; give the name of one.")
     return value
 
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_SAME = ("contexter_nb", "queries", "variants", "catalog")
+
+
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return a frame's rows by the names of its columns."""
     return cast("list[dict[str, Any]]", frame.to_dict("records"))
@@ -48,6 +51,8 @@ def plain_settings(settings: Mapping[str, Any], catalog: Catalog) -> dict[str, A
     plain = {key: value for key, value in settings.items() if key != "session"}
     if "session" in settings:
         plain["session"] = catalog.embedder
+    if not isinstance(plain.get("embedder", ""), str):
+        plain["embedder"] = plain["embedder"].identity
     return dict(json.loads(json.dumps(plain, default=_plain)))
 
 
@@ -72,6 +77,29 @@ def note_runs(record: dict[str, Any], experiment: Experiment) -> None:
     record["runs"] = {
         name: {key: each.as_json() for key, each in run.items()}
         for name, run in experiment.runs.items()
+    }
+
+
+def is_unfinished(before: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Whether this is the same experiment, begun before and not brought to its end.
+
+    The same questions, settings, indexes and code give the same hits; judgments and
+    metrics are applied to them afterwards.
+    """
+    if state_of(before) not in ("interrupted", "failed"):
+        return False
+    return all(before.get(key) == record[key] for key in _SAME)
+
+
+def kept_outcomes(record: Mapping[str, Any]) -> dict[str, dict[str, Outcome]]:
+    """Return the searches of an experiment that were answered."""
+    return {
+        name: {
+            key: Outcome.from_json(each)
+            for key, each in record["runs"].get(name, {}).items()
+            if each["error"] is None
+        }
+        for name in record["variants"]
     }
 
 
@@ -110,6 +138,7 @@ def summary_frame(
         "queries": list(record["queries"].values()),
         "variants": record["variants"],
         "catalog": record["catalog"],
+        "indexing": record.get("indexing", {}),
         "per_query": _packed(tables.per_query),
     }
     return make_frame("experiment", tables.summary, attrs)
@@ -160,6 +189,7 @@ def state_of(record: Mapping[str, Any]) -> str:
 def listed_record(experiment_id: str, record: Mapping[str, Any]) -> dict[str, Any]:
     """Return an experiment as a row of `experiments`."""
     outcomes = [each for run in record["runs"].values() for each in run.values()]
+    indexing = record.get("indexing", {}).values()
     return {
         "experiment_id": experiment_id,
         "started_at": record["started_at"],
@@ -170,8 +200,8 @@ def listed_record(experiment_id: str, record: Mapping[str, Any]) -> dict[str, An
         "judgments": sum(map(len, record["judged"].values())),
         "origin": record["origin"],
         "embedder": next(iter(record["catalog"].values()))["embedder"],
-        "tokens": sum(each["tokens"] for each in outcomes),
-        "usd": sum(each["usd"] for each in outcomes),
+        "tokens": sum(each["tokens"] for each in (*outcomes, *indexing)),
+        "usd": sum(each["usd"] for each in (*outcomes, *indexing)),
     }
 
 

@@ -17,11 +17,13 @@ from contexter_nb.core import (
 from contexter_nb.frames import make_frame
 from contexter_nb.notebook._arguments import (
     check_ef,
+    check_flag,
     check_limit,
     check_query,
 )
 from contexter_nb.notebook._experiment_arguments import (
     Given,
+    Settings,
     check_judgments,
     check_queries,
     check_seed,
@@ -30,9 +32,18 @@ from contexter_nb.notebook._experiment_arguments import (
     is_frame,
     judged_by_query,
 )
+from contexter_nb.notebook._experiment_estimates import (
+    LIMIT,
+    MODES_IN_TURN,
+    EstimateVerbs,
+    check_affordable,
+    is_free,
+)
 from contexter_nb.notebook._experiment_records import (
     damaged_record,
     experiment_of,
+    is_unfinished,
+    kept_outcomes,
     listed_record,
     note_runs,
     origin_of,
@@ -44,17 +55,16 @@ from contexter_nb.notebook._experiment_records import (
     summary_frame,
     this_process,
 )
-from contexter_nb.notebook._judgment_verbs import JudgmentVerbs
 from contexter_nb.notebook._progress import SearchBar
+from contexter_nb.notebook._variant_verbs import Prepared
 from contexter_nb.retrieval import (
     DEFAULT_METRICS,
-    Catalog,
+    Budget,
     EmbeddedIndex,
     Experiment,
     ExperimentStore,
     Found,
     Outcome,
-    StaticEmbedder,
     cutoff_of,
     in_thread,
     parse_metrics,
@@ -67,14 +77,12 @@ if TYPE_CHECKING:
     from contexter_nb.retrieval import Where
 
 EXPERIMENTS = "experiments"
-LIMIT = 10
 SAVE_SECONDS = 2.0
-MODES_IN_TURN = ("hybrid", "dense", "text")
+# How many of the latest experiments are looked at for one to go on with.
+_LOOKED_AT = 20
 
-Settings = dict[str, dict[str, Any]]
 
-
-class ExperimentVerbs(JudgmentVerbs):
+class ExperimentVerbs(EstimateVerbs):
     """The part of a session's verbs that compares search settings."""
 
     @functools.cached_property
@@ -90,13 +98,16 @@ class ExperimentVerbs(JudgmentVerbs):
         *,
         test: str = "permutation",
         seed: int = 0,
+        budget_usd: float | None = None,
+        resume: bool = True,
     ) -> pd.DataFrame:
         """Try search settings against each other on many questions.
 
         Every question is asked of every variant, in turns, and what they found is
         measured by the judgments. Without any, it shows how alike their hits are, and
         `per_query` the questions at which they differ most. All is kept, also when it
-        is interrupted: `experiments` lists it, `experiment_run` shows it again.
+        is interrupted: `experiments` lists it, `experiment_run` shows it again, and the
+        same call goes on with it.
 
         Parameters
         ----------
@@ -105,9 +116,14 @@ class ExperimentVerbs(JudgmentVerbs):
             taken for the judgments as well, unless these are given.
         variants : mapping or several, default all modes
             Name to settings; the first is the baseline. Settings are arguments of
-            `search` (``mode limit where exact ef rerank weights``, ``k`` for limit),
-            and ``session``: another session, for another embedder or index. Modes
-            alone, ``["hybrid", "text"]``, will do.
+            `search` (``mode limit where exact ef rerank weights``; ``k`` for limit,
+            ``filters`` for where), or of an index: ``chunk_tokens`` (how long passages
+            are at most; ``chunking``, too), ``embedder`` as of `connect`, ``model``,
+            ``dimension`` and ``dtype`` (``float``, ``int8``, ``binary``: what rounding
+            the vectors costs in quality). Such a variant gets an index of its own, of
+            the very documents that are indexed here; it is kept in the home's folder
+            ``variants`` for the next time. ``session`` is another session. Modes alone,
+            ``["hybrid", "text"]``, will do.
         judgments : DataFrame or several, optional
             query, chunk_id, grade; by default what `judge` has kept. A document counts
             by the best grade of its passages, whichever of them a variant shows.
@@ -120,6 +136,12 @@ class ExperimentVerbs(JudgmentVerbs):
             difference, ``t`` is Student's paired test.
         seed : int, default 0
             Of permutations and intervals.
+        budget_usd : float, optional
+            What may be spent: more is refused before anything is paid (by
+            `estimate_experiment`), and it stops where it costs more than that said.
+        resume : bool, default True
+            Whether the same experiment, interrupted before, goes on where it was; the
+            searches it has are not made again.
 
         Returns
         -------
@@ -131,15 +153,17 @@ class ExperimentVerbs(JudgmentVerbs):
             first 10 hits with a judgment), p50_ms, p95_ms, tokens, usd (spent on this
             run: a query is embedded once for all variants). ``.contexter.per_query()``
             has a row per query, ``.contexter.wide()`` a row per variant,
-            ``.contexter.plot()`` pictures. ``attrs`` has experiment_id, and what was
-            left out.
+            ``.contexter.plot()`` pictures. ``attrs`` has experiment_id, indexing (what
+            the indexes of variants took), and what was left out.
 
         Raises
         ------
         InvalidArgumentError
-            A query, setting, judgment or metric cannot be used; nothing was asked yet.
+            A query, setting, judgment or metric cannot be used, or the budget does not
+            cover it; nothing was asked yet.
         ContexterError
-            ir-measures is not installed.
+            ir-measures is not installed, the budget is spent, or no variant could
+            answer.
         EmptyIndexError
             Nothing is indexed.
 
@@ -161,7 +185,8 @@ class ExperimentVerbs(JudgmentVerbs):
         deepest = max([LIMIT, *cutoffs])
         settings = check_variants(variants, self._offered(), deepest)
         _check_depths(settings, max(cutoffs, default=1))
-        catalogs = await self._check_settings(settings)
+        check_flag("resume", resume)
+        budget = Budget(budget_usd)
         experiment = Experiment(
             queries=asked,
             variants=tuple(settings),
@@ -175,10 +200,57 @@ class ExperimentVerbs(JudgmentVerbs):
             seed=check_seed(seed),
             runs={name: {} for name in settings},
         )
+        own = await self._check_variants(settings)
+        others = [each.get("session", self) for each in settings.values()]
+        if (own or budget_usd is not None) and not is_free(
+            [*own.values(), *others], settings
+        ):
+            rows = await self._cost_records(asked, settings, own)
+            self._tell_costs(check_affordable(rows, budget_usd), rows)
+        prepared = await self._prepare(
+            settings, own, None if budget_usd is None else budget
+        )
         experiment_id = f"{self.clock.wall():%Y%m%d-%H%M%S}-{new_id()[:6]}"
-        record = self._record_of(experiment, settings, given, catalogs)
-        await self._run(experiment_id, experiment, settings, record)
+        record = self._record_of(experiment, settings, given, prepared)
+        if resume:
+            experiment_id = await self._go_on(experiment_id, experiment, record)
+        await self._run(experiment_id, experiment, prepared.settings, record, budget)
         return await in_thread(summary_frame, experiment_id, experiment, record)
+
+    def _tell_costs(self, usd: float, rows: list[dict[str, Any]]) -> None:
+        """Say before it is paid what will be; what is free is not talked about."""
+        if usd > 0:
+            tokens = sum(row["tokens"] for row in rows)
+            self.notify(f"About {usd:.4f} USD will be spent on {tokens:,} tokens.")
+
+    async def _go_on(
+        self, experiment_id: str, experiment: Experiment, record: dict[str, Any]
+    ) -> str:
+        """Take over what the same experiment found before it was interrupted."""
+        for each in (await in_thread(self._experiments.ids))[:_LOOKED_AT]:
+            try:
+                before = await in_thread(self._experiments.load, each)
+            except (HomeError, InvalidArgumentError):  # damaged, or just deleted
+                continue
+            if not is_unfinished(before, record):
+                continue
+            kept = kept_outcomes(before)
+            searches = sum(map(len, kept.values()))
+            if not searches:
+                continue
+            experiment.runs.update(kept)
+            record["started_at"] = before["started_at"]
+            record["indexing"] = {
+                **before.get("indexing", {}),
+                **record["indexing"],
+            }
+            total = len(experiment.variants) * len(experiment.queries)
+            self.notify(
+                f"Goes on with {each}: {searches:,} of {total:,} searches are there "
+                "(resume=False begins anew)."
+            )
+            return each
+        return experiment_id
 
     async def experiments(self) -> pd.DataFrame:
         """List the experiments that were made on this home.
@@ -285,10 +357,10 @@ class ExperimentVerbs(JudgmentVerbs):
         self._open()
         query = check_query(query)
         settings = check_variants(variants, self._offered(), check_limit(limit))
-        await self._check_settings(settings)
+        prepared = await self._prepare(settings)
         answers = {
             name: rows_of(await self._ask(query, each))
-            for name, each in settings.items()
+            for name, each in prepared.settings.items()
         }
         baseline = next(iter(answers.values()))
         rows = [
@@ -405,6 +477,7 @@ class ExperimentVerbs(JudgmentVerbs):
         experiment: Experiment,
         settings: Settings,
         record: dict[str, Any],
+        budget: Budget,
     ) -> None:
         """Ask everything, in turns; keep what was done whatever happens."""
         await self._warm_up(list(settings.values()))
@@ -416,8 +489,10 @@ class ExperimentVerbs(JudgmentVerbs):
             for at, (key, query) in enumerate(experiment.queries.items()):
                 # By turns, so that no variant always finds warm what another asked.
                 for name in names[at % len(names) :] + names[: at % len(names)]:
-                    outcome = await self._outcome(query, settings[name])
-                    experiment.runs[name][key] = outcome
+                    if key not in experiment.runs[name]:
+                        outcome = await self._outcome(query, settings[name])
+                        experiment.runs[name][key] = outcome
+                        book(budget, outcome.usd)
                     bar.step()
                 if at == 0:
                     _refuse_if_none_answered(experiment, key)
@@ -445,7 +520,8 @@ class ExperimentVerbs(JudgmentVerbs):
             verbs = each.get("session") or self
             if id(verbs) not in done:
                 done.add(id(verbs))
-                free = isinstance(verbs.embedder, StaticEmbedder)
+                price = getattr(verbs.embedder, "usd_per_million_tokens", None)
+                free = price == 0
                 await verbs.search("warm up", 1, "hybrid" if free else "text")
 
     async def _outcome(self, query: str, settings: Mapping[str, Any]) -> Outcome:
@@ -479,10 +555,11 @@ class ExperimentVerbs(JudgmentVerbs):
         experiment: Experiment,
         settings: Settings,
         given: Sequence[Given],
-        catalogs: Mapping[str, Catalog],
+        prepared: Prepared,
     ) -> dict[str, Any]:
         """Return all that is needed to look at the experiment, or run it, again."""
         used = [each for each in given if query_id(each.query) in experiment.judged]
+        catalogs = prepared.catalogs
         return {
             "state": "running",
             "runs_in": this_process(),
@@ -507,6 +584,9 @@ class ExperimentVerbs(JudgmentVerbs):
                     "embedder": each.embedder,
                     "dimension": each.dimension,
                     "chunking": each.chunking,
+                    "chunk_tokens": prepared.settings[name]
+                    .get("session", self)
+                    .chunk_tokens,
                     "libraries": {
                         key: [one.version, one.chunks]
                         for key, one in each.libraries.items()
@@ -514,8 +594,26 @@ class ExperimentVerbs(JudgmentVerbs):
                 }
                 for name, each in catalogs.items()
             },
+            "indexing": prepared.indexing,
             "runs": {},
         }
+
+
+def book(budget: Budget, usd: float) -> None:
+    """Take what a search cost from the budget.
+
+    Raises
+    ------
+    ContexterError
+        All of it is spent.
+    """
+    budget.reserve(0.0)
+    budget.settle(0.0, actual_usd=usd)
+    if usd and not budget.left_usd:
+        raise ContexterError(
+            f"The budget of {budget.usd} USD is spent, and the experiment is not done; "
+            "the same call with a larger budget_usd goes on with it."
+        )
 
 
 def _check_depths(settings: Settings, cutoff: int) -> None:

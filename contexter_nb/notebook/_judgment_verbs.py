@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import getpass
-import inspect
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contexter_nb.core import (
-    Clock,
     EmptyIndexError,
     IndexMismatchError,
     InvalidArgumentError,
@@ -22,9 +20,7 @@ from contexter_nb.core import (
 )
 from contexter_nb.frames import make_frame
 from contexter_nb.notebook._arguments import (
-    check_breadth,
     check_count,
-    check_libraries,
     check_limit,
     check_query,
 )
@@ -40,7 +36,7 @@ from contexter_nb.notebook._experiment_arguments import (
     read_qrels,
 )
 from contexter_nb.notebook._experiment_records import rows_of
-from contexter_nb.notebook._money_verbs import check_reranker
+from contexter_nb.notebook._variant_verbs import VariantVerbs
 from contexter_nb.retrieval import (
     Judgment,
     JudgmentStore,
@@ -62,15 +58,6 @@ from contexter_nb.retrieval import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from contexter_nb.notebook._remote import Remote
-    from contexter_nb.retrieval import (
-        Catalog,
-        EmbeddedIndex,
-        Embedder,
-        ServerIndex,
-        Where,
-    )
-
 JUDGMENTS = "judgments.sqlite"
 DEPTH = 10
 _BATCH = 200
@@ -88,31 +75,8 @@ class _Passage(NamedTuple):
     text_hash: str
 
 
-class JudgmentVerbs:
+class JudgmentVerbs(VariantVerbs):
     """The part of a session's verbs that keeps what a person thinks of hits."""
-
-    home: Path
-    clock: Clock
-    embedder: Embedder
-    index_store: EmbeddedIndex | ServerIndex
-    remote: Remote
-
-    if TYPE_CHECKING:
-
-        def _open(self) -> None: ...
-
-        async def search(
-            self,
-            query: str,
-            limit: int = 10,
-            mode: str = "hybrid",
-            where: Where | None = None,
-            exact: bool = False,
-            *,
-            ef: int | None = None,
-            rerank: bool | str | None = None,
-            weights: Mapping[str, float] | None = None,
-        ) -> pd.DataFrame: ...
 
     @functools.cached_property
     def _judgments(self) -> JudgmentStore:
@@ -363,7 +327,8 @@ class JudgmentVerbs:
         pandas.DataFrame
             Queries in their order, the passages of each shuffled: query, query_id,
             chunk_id, title, library, version, kind, text, url. A document one of whose
-            passages is judged is left out.
+            passages is judged is left out. A passage that only a variant's own index
+            has goes by the id of its document's first one, and is judged as that.
 
         Raises
         ------
@@ -382,7 +347,7 @@ class JudgmentVerbs:
         asked = check_queries(queries)
         settings = check_variants(variants, self._offered(), check_limit(depth))
         chance = _chance(check_seed(seed))
-        await self._check_settings(settings)
+        prepared = await self._prepare(settings)
         known = {
             (each.query_id, document_key(each.chunk_id))
             for each in await in_thread(self._judgments.current)
@@ -390,17 +355,28 @@ class JudgmentVerbs:
         rows: list[dict[str, Any]] = []
         for key, query in asked.items():
             found: dict[str, dict[str, Any]] = {}
-            for each in settings.values():
+            for each in prepared.settings.values():
                 hits = await self._ask(query, {**each, "limit": depth})
                 for row in rows_of(hits):
                     document = document_key(row["chunk_id"])
                     if (key, document) not in known:
                         found.setdefault(document, row)
+            if prepared.indexing:
+                await self._name_as_here(found, query)
             rows += [
                 {**found[document], "query": query, "query_id": key}
                 for document in shuffled(list(found), chance)
             ]
         return make_frame("pool", rows)
+
+    async def _name_as_here(self, found: dict[str, dict[str, Any]], query: str) -> None:
+        """Give passages of a variant's index an id that this session's index has."""
+        passages = await self._passages(
+            [row["chunk_id"] for row in found.values()], query
+        )
+        for document, row in found.items():
+            if row["chunk_id"] not in passages:
+                found[document] = {**row, "chunk_id": document + _LEAD}
 
     async def known_items(
         self, n: int = 50, library: str | None = None, *, seed: int = 0
@@ -484,44 +460,6 @@ class JudgmentVerbs:
             "version": str(hit["version"]),
             "origin": "generated",
         }
-
-    def _offered(self) -> list[str]:
-        """Return what this session's search can be told beside the query."""
-        return [
-            name
-            for name in inspect.signature(self.search).parameters
-            if name != "query"
-        ]
-
-    async def _ask(self, query: str, settings: Mapping[str, Any]) -> pd.DataFrame:
-        """Search by the settings of a variant, in its own session where it has one."""
-        own = {key: value for key, value in settings.items() if key != "session"}
-        search = getattr(settings.get("session"), "search", self.search)
-        answer: pd.DataFrame = await search(query, **own)
-        return answer
-
-    async def _check_settings(
-        self, settings: Mapping[str, Mapping[str, Any]]
-    ) -> dict[str, Catalog]:
-        """Refuse what no search could answer; return each variant's catalog."""
-        catalogs: dict[str, Catalog] = {}
-        for name, each in settings.items():
-            verbs: JudgmentVerbs = each.get("session", self)
-            verbs._open()
-            catalog = await ask(verbs.index_store.catalog)
-            if catalog is None or not catalog.libraries:
-                raise EmptyIndexError(
-                    'Nothing is indexed yet; begin with nb.index("pandas"), and see '
-                    "nb.libraries() for what else is here."
-                )
-            conditions = parse_where(each.get("where"))
-            if conditions:
-                check_libraries(conditions, catalog)
-            check_breadth(each.get("ef"), verbs.index_store)
-            if check_reranker(each.get("rerank")) is not None:
-                verbs.remote.voyage  # noqa: B018  # without a key nothing is asked
-            catalogs[name] = catalog
-        return catalogs
 
     def _judgment(
         self,

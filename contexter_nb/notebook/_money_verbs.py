@@ -21,7 +21,10 @@ from contexter_nb.notebook._arguments import (
 from contexter_nb.notebook._money import cost_record, estimate_records
 from contexter_nb.notebook._remote import Remote
 from contexter_nb.retrieval import (
+    BUDGET_TOKENS,
+    Chunk,
     Context7Source,
+    Document,
     EmbeddedIndex,
     Embedder,
     EmbeddingCache,
@@ -29,6 +32,7 @@ from contexter_nb.retrieval import (
     IndexingTools,
     ServerIndex,
     Source,
+    cut_or_problem,
     estimate_source,
     in_thread,
 )
@@ -51,6 +55,8 @@ class MoneyVerbs(APIVerbs):
     cache : EmbeddingCache
     remote : Remote
     clock : Clock
+    chunk_tokens : int, default 320
+        How long a passage is at most.
     """
 
     def __init__(
@@ -61,12 +67,29 @@ class MoneyVerbs(APIVerbs):
         cache: EmbeddingCache,
         remote: Remote,
         clock: Clock,
+        chunk_tokens: int = BUDGET_TOKENS,
     ) -> None:
         super().__init__(remote=remote, cache=cache)
         self.index_store = index
         self.embedder = embedder
         self.clock = clock
+        self.chunk_tokens = chunk_tokens
         self.usd = 0.0
+
+    def _cut(self, document: Document) -> list[Chunk] | str:
+        """Cut a document into passages as long as this session's are."""
+        return cut_or_problem(document, self.chunk_tokens)
+
+    def _tools(self, **more: Any) -> IndexingTools:
+        """Return what indexing works with; without more it tells nobody of it."""
+        told = {"notify": _tell_nobody, "progress": _tell_nobody, "cut": self._cut}
+        return IndexingTools(
+            index=self.index_store,
+            embedder=self.embedder,
+            cache=self.cache,
+            clock=self.clock,
+            **{**told, **more},
+        )
 
     async def estimate(
         self,
@@ -111,14 +134,7 @@ class MoneyVerbs(APIVerbs):
         0.0
         """
         self._open()
-        tools = IndexingTools(
-            index=self.index_store,
-            embedder=self.embedder,
-            cache=self.cache,
-            clock=self.clock,
-            notify=lambda sentence: None,
-            progress=lambda progress: None,
-        )
+        tools = self._tools()
         rows = []
         for each in await self._sources(what, name, source, topics_of(topics)):
             rows += estimate_records(await estimate_source(each, tools))
@@ -272,6 +288,10 @@ class MoneyVerbs(APIVerbs):
                 )
             found.append(Context7Source(self.remote.context7, library_id, topics))
         return distinct_sources(found)
+
+
+def _tell_nobody(told: object) -> None:
+    """Take what would be shown."""
 
 
 def topics_of(topics: str | Iterable[str] | None) -> list[str]:

@@ -99,6 +99,7 @@ class AsyncSession:
     pool = _awaitable(Verbs.pool)
     known_items = _awaitable(Verbs.known_items)
     experiment = _awaitable(Verbs.experiment)
+    estimate_experiment = _awaitable(Verbs.estimate_experiment)
     experiments = _awaitable(Verbs.experiments)
     experiment_run = _awaitable(Verbs.experiment_run)
     compare = _awaitable(Verbs.compare)
@@ -164,6 +165,7 @@ class Session:
     pool = _synchronous(Verbs.pool)
     known_items = _synchronous(Verbs.known_items)
     experiment = _synchronous(Verbs.experiment)
+    estimate_experiment = _synchronous(Verbs.estimate_experiment)
     experiments = _synchronous(Verbs.experiments)
     experiment_run = _synchronous(Verbs.experiment_run)
     compare = _synchronous(Verbs.compare)
@@ -315,6 +317,7 @@ def connect(
     qdrant_api_key: str | Secret | None = None,
     redis_url: str | Secret | None = None,
     embedder: str | Embedder | None = None,
+    chunk_tokens: int | None = None,
     bridge: Literal["thread", "nested"] = "thread",
 ) -> Session:
     """Open a session; with no argument it needs no key, no server and no network.
@@ -347,10 +350,14 @@ def connect(
         A Redis by which machines share answers, vectors and rate limits,
         ``redis://host:6379/0``.
     embedder : str or Embedder, optional
-        ``"static"``, the keyless model; ``"voyage"``, the default where its key is
-        set, or ``"voyage:<model>"``, ``"voyage:<model>@<dimension>"``;
+        ``"static"``, the keyless model, or ``"static@64"``, ``"static@128"``;
+        ``"voyage"``, the default where its key is set, or ``"voyage:<model>"``,
+        ``"voyage:<model>@<dimension>"``;
         ``"fastembed:<model>"``, which downloads it once; or any object with
         `identity`, `dimension` and an async `embed(texts, input_type)`.
+    chunk_tokens : int, optional
+        How long a passage is at most, 32 to 4,000; 320 by default. Each length has an
+        index of its own; `experiment` tells which is better.
     bridge : str, default "thread"
         How plain calls reach the async core: ``"thread"``, a loop in a thread of its
         own, or ``"nested"``, the cell's own loop re-entered by nest-asyncio2.
@@ -385,6 +392,7 @@ def connect(
             "qdrant_api_key": qdrant_api_key,
             "redis_url": redis_url,
             "embedder": embedder,
+            "chunk_tokens": chunk_tokens,
         },
         os.environ,
     )
@@ -396,12 +404,13 @@ def connect(
     chosen = choose_embedder(remote)
     verbs = Verbs(
         home=folder,
-        index=choose_index(remote, chosen, folder),
+        index=choose_index(remote, chosen, folder, settings.chunk_tokens),
         embedder=chosen,
         cache=EmbeddingCache(folder / "embeddings.sqlite"),
         remote=remote,
         clock=clock,
         notify=functools.partial(print, flush=True),
+        chunk_tokens=settings.chunk_tokens,
     )
     session = Session(verbs, the_bridge)
     _completion.install(session, verbs.indexed_libraries)

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from contexter_nb.core import InvalidArgumentError, Secret, did_you_mean
-from contexter_nb.retrieval import Embedder
+from contexter_nb.notebook._arguments import check_chunk_tokens
+from contexter_nb.retrieval import BUDGET_TOKENS, Embedder
 
 # Argument to the variable of the environment that stands for it.
 VARIABLES = {
@@ -28,7 +29,13 @@ _SCHEMES = {
     "qdrant_url": ("http", "https"),
 }
 _TIERS = ("free", "tier 1", "tier 2", "tier 3")
-_KINDS = ("static", "voyage", "voyage:<model>", "fastembed:<model>")
+_KINDS = (
+    "static",
+    "static@<dimension>",
+    "voyage",
+    "voyage:<model>",
+    "fastembed:<model>",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +45,10 @@ class Settings:
     Attributes
     ----------
     embedder : str or Embedder
-        ``static``, ``voyage``, ``voyage:<model>[@<dimension>]``, ``fastembed:<model>``
-        or an object.
+        ``static[@<dimension>]``, ``voyage``, ``voyage:<model>[@<dimension>]``,
+        ``fastembed:<model>`` or an object.
+    chunk_tokens : int
+        How long a passage is at most.
     """
 
     embedder: str | Embedder = "static"
@@ -51,6 +60,7 @@ class Settings:
     qdrant_url: str | None = None
     qdrant_api_key: Secret | None = None
     redis_url: Secret | None = None
+    chunk_tokens: int = BUDGET_TOKENS
     # Which of them came from the environment, for messages.
     inherited: frozenset[str] = field(default=frozenset(), repr=False)
 
@@ -93,7 +103,10 @@ class Settings:
         if embedder is None:
             embedder = "voyage" if "voyage_api_key" in found else "static"
         if isinstance(embedder, str):
-            _check_embedder(embedder, has_key="voyage_api_key" in found)
+            check_embedder(embedder, has_key="voyage_api_key" in found)
+        given = arguments.get("chunk_tokens")
+        if given is not None:
+            found["chunk_tokens"] = check_chunk_tokens(given)
         return cls(embedder=embedder, inherited=frozenset(inherited), **found)
 
 
@@ -146,10 +159,26 @@ def _checked_tier(called: str, value: str) -> str:
     return tier
 
 
-def _check_embedder(embedder: str, *, has_key: bool) -> None:
+def check_embedder(embedder: str, *, has_key: bool) -> None:
+    """Refuse the name of an embedder that there is none of.
+
+    Parameters
+    ----------
+    embedder : str
+        As of `connect`.
+    has_key : bool
+        Whether there is a key of Voyage AI.
+
+    Raises
+    ------
+    InvalidArgumentError
+        It is unknown, names no model where it must, or lacks its key.
+    """
     kind, colon, model = embedder.partition(":")
-    known = kind in ("static", "voyage", "fastembed")
-    if not known or (kind == "static" and colon) or (colon and not model):
+    static = kind.partition("@")[0] == "static"
+    voyage = kind.partition("@")[0] == "voyage"
+    known = static or voyage or kind == "fastembed"
+    if not known or (static and colon) or (colon and not model):
         # One that is no word is not shown: it may be a key in the wrong place.
         shown = repr(embedder) if kind.isalpha() else "none that there is"
         raise InvalidArgumentError(
@@ -162,7 +191,7 @@ def _check_embedder(embedder: str, *, has_key: bool) -> None:
             "embedder is 'fastembed'; name its model, as "
             "'fastembed:BAAI/bge-small-en-v1.5'."
         )
-    if kind == "voyage" and not has_key:
+    if voyage and not has_key:
         raise InvalidArgumentError(
             f"embedder is {embedder!r}, and there is no key: set VOYAGE_API_KEY, pass "
             "voyage_api_key=..., or practise without one on cx.sandbox()."

@@ -52,6 +52,7 @@ from contexter_nb.notebook._records import (
 )
 from contexter_nb.notebook._remote import Remote
 from contexter_nb.retrieval import (
+    BUDGET_TOKENS,
     Budget,
     Catalog,
     Chunk,
@@ -61,7 +62,6 @@ from contexter_nb.retrieval import (
     EmbeddingCache,
     Hit,
     IndexedLibrary,
-    IndexingTools,
     IndexReport,
     Problem,
     ServerIndex,
@@ -69,7 +69,6 @@ from contexter_nb.retrieval import (
     Vectors,
     Where,
     ask,
-    cut_or_problem,
     embed_cached,
     in_thread,
     index_sources,
@@ -96,6 +95,8 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
         What is reached over the network, closed with the session.
     notify : callable
         Told what a person should know while they wait.
+    chunk_tokens : int, default 320
+        How long a passage is at most.
     """
 
     def __init__(
@@ -108,9 +109,15 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
         remote: Remote,
         clock: Clock,
         notify: Callable[[str], None],
+        chunk_tokens: int = BUDGET_TOKENS,
     ) -> None:
         super().__init__(
-            index=index, embedder=embedder, cache=cache, remote=remote, clock=clock
+            index=index,
+            embedder=embedder,
+            cache=cache,
+            remote=remote,
+            clock=clock,
+            chunk_tokens=chunk_tokens,
         )
         self.home = home
         self.notify = notify
@@ -293,7 +300,7 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
             chunks: list[Chunk] = []
             for document in collected.documents:
                 document, notes = repaired(document)
-                cut = cut_or_problem(document)
+                cut = self._cut(document)
                 if isinstance(cut, str):
                     notes.append(cut)
                 else:
@@ -383,14 +390,11 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
             usd_at_most(self.embedder, [])
         sources = await self._sources(what, name, source, topics_of(topics))
         bar = ProgressBar()
-        tools = IndexingTools(
-            index=self.index_store,
-            embedder=self.embedder,
-            cache=self.cache,
-            clock=self.clock,
+        tools = self._tools(
             notify=self.notify,
             progress=bar,
             budget=budget if budget_usd is not None else None,
+            documents=self._documents,
         )
         reports: dict[str, IndexReport] = {}
         try:
@@ -916,6 +920,7 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
             The columns of `status`, each service closed. A second call does nothing.
         """
         self.closed = True
+        await self._close_variants()
         await ask(self.index_store.close)
         await in_thread(self.cache.close)
         await in_thread(self._close_judgments)

@@ -197,7 +197,13 @@ class KeptSource:
 
 
 def not_kept(library: str) -> str:
-    """Return in a sentence that a library's documents are missing, and what to do."""
+    """Return in a sentence that a library's documents are missing, and what to do.
+
+    Parameters
+    ----------
+    library : str
+        Its name in the catalog.
+    """
     return (
         f"The documents of {library!r} are not kept in this home, so that no other "
         f"index can be made of them: nb.remove({library!r}), and index it again."

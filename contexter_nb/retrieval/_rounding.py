@@ -61,7 +61,8 @@ def signs_of(vectors: Vectors) -> Vectors:
     [[0.5, -0.5, -0.5, 0.5]]
     """
     signs = np.where(vectors > 0, 1.0, -1.0) / np.sqrt(max(1, vectors.shape[1]))
-    return signs.astype(np.float32)
+    found: Vectors = signs.astype(np.float32)
+    return found
 
 
 def rounded(vectors: Vectors, dtype: str) -> Vectors:
@@ -92,7 +93,8 @@ def rounded(vectors: Vectors, dtype: str) -> Vectors:
         return vectors
     some = np.abs(vectors).max(axis=1, keepdims=True, initial=0) > 0
     if dtype == "binary":
-        return signs_of(vectors) * some
+        signs: Vectors = signs_of(vectors) * some
+        return signs
     most = np.abs(vectors).max(axis=1, keepdims=True, initial=0)
     steps = np.divide(vectors, most, out=np.zeros_like(vectors), where=some)
     whole = np.rint(steps * _INT8_MOST)

@@ -262,11 +262,11 @@ def test_what_cannot_be_is_one_sentence_and_nothing_is_asked(
 
 
 def test_an_unknown_setting_is_refused_with_a_suggestion(lab: Any) -> None:
-    """The message names the variant, what is close, and where an embedder goes."""
+    """The message names the variant, what is close, and what there is."""
     with pytest.raises(InvalidArgumentError, match=r"'x'.*'wieghts'.*mean 'weights'"):
         lab.experiment("a", {"x": {"wieghts": {}}})
-    with pytest.raises(InvalidArgumentError, match="belongs to an index: open another"):
-        lab.experiment("a", {"x": {"model": "voyage-4"}})
+    with pytest.raises(InvalidArgumentError, match=r"'x'.*'home'.*session"):
+        lab.experiment("a", {"x": {"home": "elsewhere"}})
 
 
 def test_an_empty_home_says_how_to_begin(session: Any) -> None:

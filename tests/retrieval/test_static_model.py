@@ -11,7 +11,7 @@ from importlib import metadata
 import numpy as np
 import pytest
 
-from contexter_nb.core import EmbedderError
+from contexter_nb.core import EmbedderError, InvalidArgumentError
 from contexter_nb.retrieval import Embedder, StaticEmbedder
 from contexter_nb.retrieval._static_model import MAX_CHARS
 
@@ -99,3 +99,25 @@ def test_the_model_is_loaded_without_importing_wordllama() -> None:
         "assert not logging.getLogger().handlers\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("dimension", [64, 128])
+def test_a_shorter_vector_is_the_beginning_of_a_longer_one(
+    model: StaticEmbedder, dimension: int
+) -> None:
+    """It is brought to length one again, and has an identity of its own."""
+    short = StaticEmbedder(dimension)
+    assert (short.dimension, f"-{dimension}@" in short.identity) == (dimension, True)
+    texts = ["join two tables", ""]
+    found = asyncio.run(short.embed(texts, "query")).vectors
+    whole = asyncio.run(model.embed(texts, "query")).vectors[:, :dimension]
+    np.testing.assert_allclose(
+        found[0], whole[0] / np.linalg.norm(whole[0]), rtol=1e-5, atol=1e-6
+    )
+    assert not found[1].any()
+
+
+def test_a_dimension_it_was_not_trained_for_is_refused() -> None:
+    """Those there are are named."""
+    with pytest.raises(InvalidArgumentError, match="64 or 128 or 256"):
+        StaticEmbedder(100)

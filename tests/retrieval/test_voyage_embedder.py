@@ -1,12 +1,17 @@
-"""What the embedder of Voyage AI says of its pace, before anything is sent."""
+"""What the embedder of Voyage AI says before anything is sent, and what it asks."""
 
 from __future__ import annotations
 
+import asyncio
+
+import numpy as np
 import pytest
 
 from contexter_nb.clients import VoyageAIClient
 from contexter_nb.core import InvalidArgumentError
+from contexter_nb.policies import APICache
 from contexter_nb.retrieval import VoyageEmbedder
+from contexter_nb.sandbox import sandbox
 
 KEY = "pa-" + "0" * 12
 
@@ -52,3 +57,40 @@ def test_a_dimension_that_a_model_has_not_is_refused() -> None:
     """Before anything is sent, with those that it has."""
     with pytest.raises(InvalidArgumentError, match=r"300 dimensions; give 1024 or"):
         VoyageEmbedder(VoyageAIClient(KEY), model="voyage-4", dimension=300)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "binary"])
+def test_fewer_bits_are_asked_of_the_service_and_kept_apart(dtype: str) -> None:
+    """Its rows point where the exact ones do, and no exact row is taken for one."""
+    texts = ["join two tables", "plot a line", "read a file"]
+
+    async def main() -> tuple[np.ndarray, np.ndarray, list[list[bool]]]:
+        with sandbox("voyage") as box:
+            given = box.arguments()
+            client = VoyageAIClient(
+                given["voyage_api_key"],
+                base_url=str(given["voyage_base_url"]),
+                cache=APICache(),
+            )
+            exact, less = VoyageEmbedder(client), VoyageEmbedder(client, dtype=dtype)
+            assert less.identity == f"{exact.identity}+{dtype}"
+            first = await exact.embed(texts, "document")
+            kept = [await each.kept(texts, "document") for each in (exact, less)]
+            second = await less.embed(texts, "document")
+            kept.append(await less.kept(texts, "document"))
+            await client.close()
+        return first.vectors, second.vectors, kept
+
+    exact, less, kept = asyncio.run(main())
+    assert kept == [[True] * 3, [False] * 3, [True] * 3]
+    assert (less.shape, less.dtype) == (exact.shape, np.float32)
+    np.testing.assert_allclose(np.linalg.norm(less, axis=1), 1, rtol=1e-5)
+    nearest = (less @ exact.T).argmax(axis=1)
+    assert nearest.tolist() == [0, 1, 2]
+    assert np.diag(less @ exact.T).min() > (0.99 if dtype == "int8" else 0.6)
+
+
+def test_a_dtype_that_is_another_coding_is_refused() -> None:
+    """The one that holds the same numbers is named."""
+    with pytest.raises(InvalidArgumentError, match="same numbers as int8"):
+        VoyageEmbedder(VoyageAIClient(KEY), dtype="uint8")

@@ -1,0 +1,324 @@
+"""Variants of a search, made ready: some need an index of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from contexter_nb.core import Clock, EmptyIndexError, InvalidArgumentError
+from contexter_nb.notebook._arguments import check_breadth, check_libraries
+from contexter_nb.notebook._embedding import (
+    choose_embedder,
+    index_name,
+    variant_index,
+)
+from contexter_nb.notebook._experiment_arguments import (
+    INDEX_SETTINGS,
+    Settings,
+    in_variant,
+    needs_index,
+)
+from contexter_nb.notebook._money_verbs import check_reranker
+from contexter_nb.notebook._progress import ProgressBar
+from contexter_nb.retrieval import (
+    Budget,
+    Catalog,
+    Chunk,
+    Document,
+    KeptDocuments,
+    KeptSource,
+    Source,
+    SourceEstimate,
+    ask,
+    cut_or_problem,
+    document_key,
+    estimate_source,
+    in_thread,
+    index_sources,
+    library_source,
+    not_kept,
+    parse_where,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from contexter_nb.notebook._remote import Remote
+    from contexter_nb.retrieval import (
+        EmbeddedIndex,
+        Embedder,
+        EmbeddingCache,
+        IndexingTools,
+        ServerIndex,
+        Where,
+    )
+
+DOCUMENTS = "documents"
+
+
+class Prepared(NamedTuple):
+    """Variants that can be asked.
+
+    Attributes
+    ----------
+    settings : dict
+        By name, with the session that answers where it is not the own one.
+    catalogs : dict of str to Catalog
+        What each variant's index holds.
+    indexing : dict of str to dict
+        What it took to make an index, by the names of the variants that need one.
+    """
+
+    settings: Settings
+    catalogs: dict[str, Catalog]
+    indexing: dict[str, dict[str, Any]]
+
+
+class VariantVerbs:
+    """The part of a session's verbs that asks by the settings of a variant."""
+
+    home: Path
+    clock: Clock
+    embedder: Embedder
+    index_store: EmbeddedIndex | ServerIndex
+    cache: EmbeddingCache
+    remote: Remote
+    notify: Callable[[str], None]
+    chunk_tokens: int
+    usd: float
+
+    if TYPE_CHECKING:
+
+        def _open(self) -> None: ...
+
+        def _tools(self, **more: Any) -> IndexingTools: ...
+
+        async def remove(
+            self, where: Where | str | None = None, *, everything: bool = False
+        ) -> pd.DataFrame: ...
+
+        async def search(
+            self,
+            query: str,
+            limit: int = 10,
+            mode: str = "hybrid",
+            where: Where | None = None,
+            exact: bool = False,
+            *,
+            ef: int | None = None,
+            rerank: bool | str | None = None,
+            weights: Mapping[str, float] | None = None,
+        ) -> pd.DataFrame: ...
+
+    @functools.cached_property
+    def _documents(self) -> KeptDocuments:
+        """Return what was indexed, as it was before it was cut and embedded."""
+        return KeptDocuments(self.home / DOCUMENTS / index_name(self.index_store))
+
+    @functools.cached_property
+    def _variants(self) -> dict[tuple[str, int], VariantVerbs]:
+        """Return the sessions on indexes of variants, by embedder and chunk length."""
+        return {}
+
+    async def _close_variants(self) -> None:
+        for each in self._variants.values():
+            await ask(each.index_store.close)
+
+    def _offered(self) -> list[str]:
+        """Return what this session's search can be told beside the query."""
+        return [
+            name
+            for name in inspect.signature(self.search).parameters
+            if name != "query"
+        ]
+
+    async def _ask(self, query: str, settings: Mapping[str, Any]) -> pd.DataFrame:
+        """Search by the settings of a variant, in its own session where it has one."""
+        session: VariantVerbs = settings.get("session", self)
+        own = {key: value for key, value in settings.items() if key != "session"}
+        answer = await session.search(query, **own)
+        if session in self._variants.values():
+            self.usd += float(answer.attrs.get("usd", 0.0))
+        return answer
+
+    async def _check_settings(self, settings: Settings) -> dict[str, Catalog]:
+        """Refuse what no search could answer; return each variant's catalog."""
+        catalogs: dict[str, Catalog] = {}
+        for name, each in settings.items():
+            verbs: VariantVerbs = each.get("session", self)
+            verbs._open()
+            catalog = await ask(verbs.index_store.catalog)
+            if catalog is None or not catalog.libraries:
+                raise EmptyIndexError(
+                    'Nothing is indexed yet; begin with nb.index("pandas"), and see '
+                    "nb.libraries() for what else is here."
+                )
+            conditions = parse_where(each.get("where"))
+            if conditions:
+                check_libraries(conditions, catalog)
+            check_breadth(each.get("ef"), verbs.index_store)
+            if check_reranker(each.get("rerank")) is not None:
+                verbs.remote.voyage  # noqa: B018  # without a key nothing is asked
+            catalogs[name] = catalog
+        return catalogs
+
+    async def _check_variants(self, settings: Settings) -> dict[str, VariantVerbs]:
+        """Refuse what cannot be, before anything is paid; return who needs an index."""
+        await self._check_settings(settings)
+        found = {}
+        for name, each in settings.items():
+            if needs_index(each):
+                with in_variant(name):
+                    variant = self._variant(each)
+                if variant is not None:
+                    found[name] = variant
+        return found
+
+    def _variant(self, settings: Mapping[str, Any]) -> VariantVerbs | None:
+        """Return the session of a variant; None where this one is as it asks for."""
+        chunk_tokens = settings.get("chunk_tokens", self.chunk_tokens)
+        chosen = choose_embedder(
+            self.remote,
+            settings.get("embedder"),
+            model=settings.get("model"),
+            dimension=settings.get("dimension"),
+            dtype=settings.get("dtype", "float"),
+        )
+        if chosen.identity == self.embedder.identity:
+            chosen = self.embedder
+            if chunk_tokens == self.chunk_tokens:
+                return None
+        key = chosen.identity, chunk_tokens
+        if key not in self._variants:
+            made: Any = type(self)
+            self._variants[key] = made(
+                home=self.home,
+                index=variant_index(
+                    self.index_store, self.remote, chosen, self.home, chunk_tokens
+                ),
+                embedder=chosen,
+                cache=self.cache,
+                remote=self.remote,
+                clock=self.clock,
+                notify=self.notify,
+                chunk_tokens=chunk_tokens,
+            )
+        return self._variants[key]
+
+    async def _prepare(
+        self,
+        settings: Settings,
+        variants: Mapping[str, VariantVerbs] | None = None,
+        budget: Budget | None = None,
+    ) -> Prepared:
+        """Make the indexes that variants lack; nothing that is there is made again."""
+        if variants is None:
+            variants = await self._check_variants(settings)
+        indexing = {}
+        ready: Settings = {}
+        for name, each in settings.items():
+            ready[name] = {
+                key: value for key, value in each.items() if key not in INDEX_SETTINGS
+            }
+            if name in variants:
+                indexing[name] = await self._build(name, variants[name], budget)
+                ready[name]["session"] = variants[name]
+        return Prepared(ready, await self._check_settings(ready), indexing)
+
+    async def _build(
+        self, name: str, variant: VariantVerbs, budget: Budget | None
+    ) -> dict[str, Any]:
+        """Bring a variant's index up to date with this session's."""
+        sources, tools = await self._sources_of(variant)
+        took: dict[str, Any] = dict.fromkeys(("chunks", "embedded", "tokens"), 0)
+        took |= {"usd": 0.0, "seconds": 0.0}
+        bar = ProgressBar()
+        tools = variant._tools(
+            notify=self.notify, progress=bar, budget=budget, cut=tools.cut
+        )
+        stopped = None
+        try:
+            async with contextlib.aclosing(index_sources(sources, tools)) as made:
+                async for report in made:
+                    self.usd += report.usd
+                    for key in took:
+                        took[key] += getattr(report, key)
+                    stopped = stopped or report.stopped
+        finally:
+            bar.close()
+        if stopped is not None:
+            raise InvalidArgumentError(
+                f"The index of the variant {name!r} is not complete: {stopped}. What "
+                "was embedded is kept: the same call with a larger budget_usd goes on."
+            )
+        await self._drop_surplus(variant, {each.library for each in sources})
+        return took
+
+    async def _drop_surplus(self, variant: VariantVerbs, wanted: set[str]) -> None:
+        catalog: Catalog | None = await ask(variant.index_store.catalog)
+        surplus = sorted(set(catalog.libraries if catalog else ()) - wanted)
+        if surplus:
+            await variant.remove({"library": surplus})
+
+    async def _estimate_index(self, variant: VariantVerbs) -> list[SourceEstimate]:
+        """Return what a variant's index would take, a library each."""
+        sources, tools = await self._sources_of(variant)
+        return [await estimate_source(each, tools) for each in sources]
+
+    async def _sources_of(
+        self, variant: VariantVerbs
+    ) -> tuple[list[Source], IndexingTools]:
+        """Return what this session's index was made of, and how it is to be cut."""
+        catalog: Catalog | None = await ask(self.index_store.catalog)
+        sources: list[Source] = []
+        indexed: set[str] = set()
+        for each in catalog.libraries.values() if catalog else ():
+            stored = await ask(self.index_store.stored, each.library)
+            indexed |= {document_key(chunk_id) for chunk_id in stored}
+            kept = KeptSource(
+                self._documents,
+                each.library,
+                each.version,
+                f"{each.indexed_at} {each.chunks}",
+            )
+            if await in_thread(self._documents.digest, each.library):
+                sources.append(kept)
+            else:
+                sources.append(await in_thread(self._installed, each))
+        cut = functools.partial(_cut_indexed, indexed, variant.chunk_tokens)
+        return sources, variant._tools(cut=cut)
+
+    def _installed(self, entry: Any) -> Source:
+        """Return a library as it is installed, where that is what was indexed."""
+        if entry.source in ("installed", "stdlib"):
+            found = library_source(entry.library, self.clock)
+            if found.version == entry.version:
+                return found
+        raise InvalidArgumentError(not_kept(entry.library))
+
+
+def _cut_indexed(
+    indexed: set[str], budget_tokens: int, document: Document
+) -> list[Chunk] | str:
+    """Cut a document into what a base index has of it: variants hold the same."""
+    cut = cut_or_problem(document, budget_tokens)
+    if isinstance(cut, str):
+        return cut
+    return [each for each in cut if document_key(each.chunk_id) in indexed]
+
+
+def index_costs(estimates: Sequence[SourceEstimate]) -> dict[str, Any]:
+    """Return what some libraries take together; usd is None where it is not known."""
+    found = [each.estimate for each in estimates]
+    usd = [each.usd for each in found]
+    return {
+        "texts": sum(each.texts - each.cached for each in found),
+        "tokens": sum(each.tokens for each in found),
+        "requests": sum(each.requests for each in found),
+        "usd": None if None in usd else sum(each or 0.0 for each in usd),
+        "seconds": sum(each.seconds for each in found),
+    }

@@ -1,0 +1,352 @@
+"""Variants with an index of their own: the same documents, made in another way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from contexter_nb import connect
+from contexter_nb.core import ContexterError, InvalidArgumentError
+from contexter_nb.notebook import Session
+from contexter_nb.retrieval import Pace, Packing
+from contexter_nb.sandbox import Sandbox, sandbox
+from tests.notebook.frame import assert_kind, fruit
+from tests.notebook.sentence import refusal
+from tests.retrieval.embedder import CountingEmbedder
+
+LONG = " ".join(f"word{n}" for n in range(400))
+QUESTIONS = ["red apple", "soft pear"]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Give a session on a module, a folder and a table, to read only."""
+    folder = tmp_path_factory.mktemp("guide")
+    (folder / "install.md").write_text(f"# Install\n\nUse pip.\n\n# Long\n\n{LONG}\n")
+    with connect(home=tmp_path_factory.mktemp("lab")) as nb:
+        nb.index(["textwrap", folder, fruit()])
+        yield nb
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    """Give a sandbox that embeds and reranks."""
+    with sandbox("voyage") as opened:
+        yield opened
+
+
+def refused(parts: tuple[str, ...], act: Callable[[], object]) -> None:
+    """Do what must be refused, in a sentence that holds some parts."""
+    told = refusal(act)
+    assert all(part in told for part in parts), told
+
+
+class Understated(CountingEmbedder):
+    """Says that it is all but free, and is not."""
+
+    packing = Packing()
+    pace = Pace()
+    usd_per_million_tokens = 1.0
+
+    def usd_at_most(self, texts: Sequence[str]) -> list[float]:
+        return [0.0] * len(texts)
+
+
+def of_variants(nb: Session) -> list[Any]:
+    """Return the sessions on indexes of variants."""
+    return list(nb.aio._verbs._variants.values())
+
+
+def test_passages_of_another_length_are_of_the_same_documents(lab: Any) -> None:
+    """Each library is cut anew, shorter, and no document is lost or added."""
+    found = lab.experiment(QUESTIONS, {"as it is": {}, "short": {"chunk_tokens": 64}})
+    assert found.attrs["catalog"]["short"]["chunk_tokens"] == 64
+    assert found.attrs["catalog"]["as it is"]["chunk_tokens"] == 320
+    sizes = {
+        name: {key: chunks for key, (_, chunks) in each["libraries"].items()}
+        for name, each in found.attrs["catalog"].items()
+    }
+    assert set(sizes["short"]) == set(sizes["as it is"])
+    assert all(sizes["short"][key] >= sizes["as it is"][key] for key in sizes["short"])
+    assert sum(sizes["short"].values()) > sum(sizes["as it is"].values())
+    (short,) = of_variants(lab)
+    both = [
+        {
+            chunk_id[:12]
+            for library in sizes["short"]
+            for chunk_id in each.index_store.stored(library)
+        }
+        for each in (lab.aio._verbs, short)
+    ]
+    assert both[0] == both[1]
+
+
+def test_the_longest_passage_is_as_long_as_the_variant_says(lab: Any) -> None:
+    """What `connect(chunk_tokens=)` cuts is what the variant tried."""
+    with connect(home=lab.aio._verbs.home, chunk_tokens=64) as short:
+        short.index(fruit())
+        assert short.contents()["library"].tolist() == ["fruit"]
+        texts = short.docs("textwrap")
+        variant = lab.compare("wrap", {"short": {"chunk_tokens": 64}}, limit=50)
+        assert set(variant["chunk_id"]) & set(texts["chunk_id"])
+        assert texts["text"].str.findall(r"\w+").map(len).max() <= 64
+
+
+def test_a_second_run_makes_no_index_again(tmp_path: Path) -> None:
+    """An index of a variant is kept, and follows when the session's own changes."""
+    embedder = CountingEmbedder()
+    variants = {"own": {}, "bits": {"dtype": "binary"}}
+    with connect(home=tmp_path, embedder=embedder) as nb:
+        nb.index(fruit())
+        first = nb.experiment(QUESTIONS, variants)
+        texts = len(embedder.texts)
+        again = nb.experiment(QUESTIONS, variants)
+        assert len(embedder.texts) == texts
+        assert first.attrs["indexing"]["bits"]["embedded"] == len(fruit())
+        assert again.attrs["indexing"]["bits"]["embedded"] == 0
+        more = pd.DataFrame({"title": ["quince"], "text": ["a hard yellow quince"]})
+        more.attrs["name"] = "more"
+        nb.index(more)
+        nb.remove("fruit")
+        changed = nb.experiment(["quince"], variants)
+        for each in changed.attrs["catalog"].values():
+            assert set(each["libraries"]) == {"more"}
+
+
+def test_removed_passages_are_in_no_variant(tmp_path: Path) -> None:
+    """What was taken out of the index is not brought back by its kept documents."""
+    with connect(home=tmp_path) as nb:
+        nb.index(fruit())
+        nb.remove({"title": fruit()["title"].iloc[0]})
+        side = nb.compare("fruit", {"own": {}, "short": {"chunk_tokens": 64}})
+        assert fruit()["title"].iloc[0] not in set(side["title"])
+        assert side["variant"].nunique() == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "identity"),
+    [
+        ({"dimension": 64}, "wordllama-l2_supercat-64@"),
+        ({"embedder": "static@128"}, "wordllama-l2_supercat-128@"),
+        ({"dtype": "int8"}, "wordllama-l2_supercat-256@"),
+        ({"dimension": 128, "dtype": "binary"}, "wordllama-l2_supercat-128@"),
+    ],
+)
+def test_the_keyless_model_has_variants_of_its_own(
+    lab: Any, settings: dict[str, Any], identity: str
+) -> None:
+    """Fewer numbers and fewer bits need no key, and are what was embedded with."""
+    found = lab.experiment(QUESTIONS, {"own": {}, "less": settings})
+    assert_kind(found, "experiment")
+    made = found.attrs["catalog"]["less"]
+    assert made["embedder"].startswith(identity)
+    assert made["embedder"].endswith(settings.get("dtype", ""))
+    assert made["dimension"] == settings.get("dimension", made["dimension"])
+    kept = found.attrs["variants"]["less"]
+    assert {key: kept[key] for key in settings} == settings
+
+
+def test_what_the_session_is_already_needs_no_index(lab: Any) -> None:
+    """Naming what it has anyway asks the session's own index."""
+    before = len(of_variants(lab))
+    variants = {"own": {}, "same": {"chunk_tokens": 320, "dimension": 256}}
+    found = lab.experiment(QUESTIONS, variants)
+    assert found.attrs["indexing"] == {}
+    assert len(of_variants(lab)) == before
+    assert found.loc[found["variant"] == "same", "value"].eq(1.0).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        ({"chunk_tokens": 3}, ("chunk_tokens is 3", "32 to 4,000")),
+        ({"chunking": "long"}, ("chunk_tokens is 'long'", "whole number")),
+        ({"dimension": 100}, ("100 dimensions", "64 or 128 or 256")),
+        ({"dtype": "uint8"}, ("'uint8'", "same numbers as int8")),
+        ({"dtype": "flaot"}, ("'flaot'", "Did you mean 'float'?")),
+        ({"model": "voyage-4"}, ("no key", "VOYAGE_API_KEY")),
+        ({"model": "voyage-4-ligt"}, ("voyage-4-ligt", "Did you mean 'voyage-4-lite'")),
+        ({"model": 4}, ("model is 4", "name")),
+        ({"embedder": "statci"}, ("'statci'", "Did you mean 'static'?")),
+        ({"embedder": 5}, ("embedder is int", "async embed")),
+        ({"chunk_token": 64}, ("'chunk_token'", "Did you mean 'chunk_tokens'?")),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_before_anything_is_made(
+    tmp_path: Path, settings: dict[str, Any], parts: tuple[str, ...]
+) -> None:
+    """One sentence names the variant, and no index is begun."""
+    embedder = CountingEmbedder()
+    with connect(home=tmp_path, embedder=embedder) as nb:
+        nb.index(fruit())
+        texts = len(embedder.texts)
+        given = {"embedder": "static", **settings}
+        refused(
+            ("'bad'", *parts),
+            lambda: nb.experiment(
+                QUESTIONS, {"own": {}, "good": {"chunk_tokens": 64}, "bad": given}
+            ),
+        )
+        assert len(embedder.texts) == texts
+        assert not (tmp_path / "variants").exists()
+
+
+def test_a_session_and_a_setting_of_an_index_are_refused(lab: Any) -> None:
+    """A session has its own embedder."""
+    refused(
+        ("'both'", "dimension", "either"),
+        lambda: lab.experiment(QUESTIONS, {"both": {"session": lab, "dimension": 64}}),
+    )
+
+
+def test_documents_that_were_not_kept_are_asked_for(tmp_path: Path) -> None:
+    """A folder's passages cannot be cut anew without it; a library is read again."""
+    with connect(home=tmp_path) as nb:
+        nb.index(["textwrap", fruit()])
+        for each in (tmp_path / "documents" / "index").iterdir():
+            each.unlink()
+        refused(
+            ("'fruit'", "not kept", "index it again"),
+            lambda: nb.compare("apple", {"short": {"chunk_tokens": 64}}),
+        )
+        nb.remove("fruit")
+        side = nb.compare("wrap", {"short": {"chunk_tokens": 64}})
+        assert side["library"].unique().tolist() == ["textwrap"]
+
+
+def test_a_variants_passages_can_be_judged_here(lab: Any) -> None:
+    """The pool of a variant names passages that the session's own index has."""
+    pool = lab.pool("word399", {"short": {"chunk_tokens": 64}}, depth=5)
+    assert_kind(pool, "pool")
+    row = pool[pool["title"].str.contains("Long")].iloc[0]
+    judged = lab.judge("word399", row["chunk_id"], 2)
+    assert judged["title"].item() == row["title"]
+    lab.judge("word399", row["chunk_id"], None)
+
+
+def test_models_dimensions_and_bits_of_voyage_are_variants(
+    box: Sandbox, tmp_path: Path
+) -> None:
+    """From a keyless session with a key at hand; each is estimated, then paid once."""
+    told: list[str] = []
+    with connect(home=tmp_path, embedder="static", **box.arguments()) as nb:
+        nb.aio._verbs.notify = told.append
+        nb.index("textwrap")
+        variants = {
+            "free": {"mode": "dense"},
+            "lite": {"model": "voyage-4-lite", "mode": "dense"},
+            "narrow": {"embedder": "voyage:voyage-4@256", "mode": "dense"},
+            "bits": {"model": "voyage-4-lite", "dtype": "binary", "mode": "dense"},
+            "reranked": {"mode": "text", "rerank": True},
+        }
+        estimate = nb.estimate_experiment(QUESTIONS, variants)
+        assert_kind(estimate, "estimate_experiment")
+        assert nb.costs().empty
+        parts = estimate.groupby("variant")["part"].apply(list).to_dict()
+        assert parts == {
+            "free": ["questions"],
+            "lite": ["index", "questions"],
+            "narrow": ["index", "questions"],
+            "bits": ["index", "questions"],
+            "reranked": ["reranking"],
+        }
+        usd = float(estimate["usd"].sum())
+        refused(
+            ("budget", "Nothing was paid"),
+            lambda: nb.experiment(QUESTIONS, variants, budget_usd=usd / 2),
+        )
+        assert nb.costs().empty
+        found = nb.experiment(QUESTIONS, variants, budget_usd=1.0)
+        assert told == [
+            f"About {usd:.4f} USD will be spent on {estimate['tokens'].sum():,} tokens."
+        ]
+        made = {key: each["embedder"] for key, each in found.attrs["catalog"].items()}
+        assert made["narrow"] == "voyage/voyage-4@256"
+        assert made["bits"] == "voyage/voyage-4-lite@1024+binary"
+        spent = nb.costs()["usd"].sum()
+        assert 0 < spent <= usd * 1.05
+        assert nb.aio._verbs.usd == pytest.approx(spent)
+        nb.experiment(QUESTIONS, variants)
+        assert nb.costs()["usd"].sum() == pytest.approx(spent)
+
+
+def test_a_budget_that_is_spent_stops_and_a_larger_one_goes_on(tmp_path: Path) -> None:
+    """What costs more than was said is stopped; its searches are not paid again."""
+    embedder = Understated()
+    asked = ["red apple", "soft pear", "dried plum", "ripe fruit"]
+    with connect(home=tmp_path, embedder=embedder) as nb:
+        nb.index(fruit())
+        with pytest.raises(ContexterError, match="budget of 1.0 USD is spent"):
+            nb.experiment(asked, ["dense"], budget_usd=1.0)
+        texts = len(embedder.texts)
+        assert nb.experiments()["state"].tolist() == ["failed"]
+        found = nb.experiment(asked, ["dense"], budget_usd=5.0)
+        assert found["queries"].unique().tolist() == [4]
+        assert embedder.texts[texts:] == asked[2:]
+        assert nb.experiments()["state"].tolist() == ["done"]
+
+
+def test_the_same_call_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+    """Searches that were made are not made again, under the same id."""
+    asked = ["red apple", "soft pear", "dried plum", "ripe fruit"]
+    told: list[str] = []
+    with connect(home=tmp_path, embedder=CountingEmbedder()) as nb:
+        nb.aio._verbs.notify = told.append
+        nb.index(fruit())
+
+        async def main() -> None:
+            blocking = CountingEmbedder(blocks_at_call=2)
+            nb.aio._verbs.embedder = blocking
+            task = asyncio.create_task(nb.aio._verbs.experiment(asked, ["dense"]))
+            await blocking.blocked.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        asyncio.run(main())
+        interrupted = nb.experiments()["experiment_id"].item()
+        going_on = nb.aio._verbs.embedder = CountingEmbedder()
+        other = nb.experiment(asked[:2], ["dense"])
+        assert other.attrs["experiment_id"] != interrupted
+        found = nb.experiment(asked, ["dense"])
+        assert found.attrs["experiment_id"] == interrupted
+        assert going_on.texts == asked[2:]
+        assert found["queries"].unique().tolist() == [4]
+        assert nb.experiments()["state"].tolist() == ["done", "done"]
+        assert told == [
+            f"Goes on with {interrupted}: 2 of 4 searches are there (resume=False "
+            "begins anew)."
+        ]
+        done = nb.experiment(asked, ["dense"])
+        assert done.attrs["experiment_id"] != interrupted
+
+
+def test_resume_false_begins_anew(tmp_path: Path) -> None:
+    """What was interrupted stays as it is."""
+    with connect(home=tmp_path) as nb:
+        nb.index(fruit())
+        kept = nb.experiment(QUESTIONS, ["dense"])
+        store = nb.aio._verbs._experiments
+        record = store.load(kept.attrs["experiment_id"])
+        store.save(kept.attrs["experiment_id"], {**record, "state": "interrupted"})
+        anew = nb.experiment(QUESTIONS, ["dense"], resume=False)
+        assert sorted(nb.experiments()["state"]) == ["done", "interrupted"]
+        assert anew.attrs["experiment_id"] != kept.attrs["experiment_id"]
+        with pytest.raises(InvalidArgumentError, match="resume is 1"):
+            nb.experiment(QUESTIONS, ["dense"], resume=1)
+
+
+def test_variants_of_an_index_on_a_server_are_there_too(tmp_path: Path) -> None:
+    """A session on Qdrant has its variants' indexes there, and none in its home."""
+    with connect(home=tmp_path, qdrant_url=":memory:") as nb:
+        nb.index(fruit())
+        side = nb.compare("red apple", {"own": {}, "bits": {"dtype": "binary"}})
+        assert side["variant"].nunique() == 2
+        (variant,) = of_variants(nb)
+        assert variant.index_store.collection.startswith("contexter-variant-")
+        assert not (tmp_path / "variants").exists()
