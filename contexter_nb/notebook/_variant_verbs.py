@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contexter_nb.core import Clock, EmptyIndexError, InvalidArgumentError
 from contexter_nb.notebook._arguments import check_breadth, check_libraries
 from contexter_nb.notebook._embedding import (
+    VARIANTS,
     choose_embedder,
     index_name,
     variant_index,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 
     from contexter_nb.notebook._remote import Remote
     from contexter_nb.retrieval import (
+        Condition,
         EmbeddedIndex,
         Embedder,
         EmbeddingCache,
@@ -97,9 +100,9 @@ class VariantVerbs:
 
         def _tools(self, **more: Any) -> IndexingTools: ...
 
-        async def remove(
-            self, where: Where | str | None = None, *, everything: bool = False
-        ) -> pd.DataFrame: ...
+        async def _remove_where(
+            self, conditions: Sequence[Condition]
+        ) -> list[dict[str, object]]: ...
 
         async def search(
             self,
@@ -127,6 +130,15 @@ class VariantVerbs:
     async def _close_variants(self) -> None:
         for each in self._variants.values():
             await ask(each.index_store.close)
+
+    async def _forget(self, libraries: Iterable[str]) -> None:
+        """Keep nothing of what was removed, neither documents nor in variants."""
+        for each in libraries:
+            await in_thread(self._documents.forget, each)
+        await self._close_variants()
+        self._variants.clear()
+        # Made of what is left at the next experiment, of embeddings that are kept.
+        await in_thread(shutil.rmtree, self.home / VARIANTS, ignore_errors=True)
 
     def _offered(self) -> list[str]:
         """Return what this session's search can be told beside the query."""
@@ -262,7 +274,7 @@ class VariantVerbs:
         catalog: Catalog | None = await ask(variant.index_store.catalog)
         surplus = sorted(set(catalog.libraries if catalog else ()) - wanted)
         if surplus:
-            await variant.remove({"library": surplus})
+            await variant._remove_where(parse_where({"library": surplus}))
 
     async def _estimate_index(self, variant: VariantVerbs) -> list[SourceEstimate]:
         """Return what a variant's index would take, a library each."""

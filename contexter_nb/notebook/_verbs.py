@@ -56,6 +56,7 @@ from contexter_nb.retrieval import (
     Budget,
     Catalog,
     Chunk,
+    Condition,
     Context7Source,
     EmbeddedIndex,
     Embedder,
@@ -763,6 +764,8 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
     ) -> pd.DataFrame:
         """Delete passages from the index; their embeddings stay in the cache.
 
+        The indexes that experiments made in the home for their variants go, too.
+
         Parameters
         ----------
         where : str or mapping, optional
@@ -808,14 +811,21 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
         check_libraries(conditions, catalog)
         if catalog is None or not catalog.libraries:
             return make_frame("remove", [])
-        rows = []
+        rows = await self._remove_where(conditions)
+        await self._forget([str(row["library"]) for row in rows if not row["chunks"]])
+        return make_frame("remove", rows)
+
+    async def _remove_where(
+        self, conditions: Sequence[Condition]
+    ) -> list[dict[str, object]]:
+        rows: list[dict[str, object]] = []
         async with self.index_store.writing(
             "removing", self.clock, self.notify
         ) as writer:
             await ask(writer.open)
             found = await ask(writer.matching, conditions)
             if not found:
-                return make_frame("remove", [])
+                return rows
             await ask(writer.delete, [chunk_id for chunk_id, _ in found])
             for library in sorted({library for _, library in found}):
                 old = writer.catalog.libraries[library]
@@ -826,7 +836,7 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
                     writer.catalog = writer.catalog.without_library(library)
                 rows.append(removed_record(old, left.chunks))
             await ask(writer.publish)
-        return make_frame("remove", rows)
+        return rows
 
     async def _remove_everything(self) -> pd.DataFrame:
         known: list[tuple[str, IndexedLibrary]] = []
@@ -840,6 +850,7 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
         ) as writer:
             await ask(writer.open_empty)
             await ask(writer.publish)
+        await self._forget(library for library, _ in known)
         return make_frame("remove", [removed_record(each, 0) for _, each in known])
 
     async def optimize(self) -> pd.DataFrame:

@@ -128,6 +128,30 @@ class KeptDocuments:
         data = self._read(library)
         return "" if data is None else _digest(data)
 
+    def forget(self, library: str) -> None:
+        """Keep the documents of a library no longer.
+
+        Parameters
+        ----------
+        library : str
+            Its name in the catalog; where none are kept nothing happens.
+
+        Raises
+        ------
+        HomeError
+            The file cannot be deleted.
+        """
+        path = self._path(library)
+        try:
+            path.unlink(missing_ok=True)
+        except NotADirectoryError:
+            return
+        except OSError as exc:
+            raise HomeError(
+                f"The kept documents {path} cannot be deleted ({exc.strerror}); delete "
+                "the file yourself."
+            ) from exc
+
     def _read(self, library: str) -> bytes | None:
         path = self._path(library)
         try:

@@ -128,6 +128,22 @@ def test_removed_passages_are_in_no_variant(tmp_path: Path) -> None:
         assert side["variant"].nunique() == 2
 
 
+def test_what_is_removed_is_kept_nowhere_in_the_home(tmp_path: Path) -> None:
+    """Neither its documents nor an index of a variant holds it any more."""
+    with connect(home=tmp_path) as nb:
+        nb.index(["textwrap", fruit()])
+        nb.compare("apple", {"short": {"chunk_tokens": 64}})
+        kept = tmp_path / "documents" / "index"
+        assert len(list(kept.iterdir())) == 2
+        nb.remove("fruit")
+        assert [each.name.split("-")[0] for each in kept.iterdir()] == ["textwrap"]
+        assert not (tmp_path / "variants").exists()
+        side = nb.compare("apple", {"short": {"chunk_tokens": 64}})
+        assert "fruit" not in set(side["library"])
+        nb.remove(everything=True)
+        assert not list(kept.iterdir())
+
+
 @pytest.mark.parametrize(
     ("settings", "identity"),
     [
@@ -339,6 +355,19 @@ def test_resume_false_begins_anew(tmp_path: Path) -> None:
         assert anew.attrs["experiment_id"] != kept.attrs["experiment_id"]
         with pytest.raises(InvalidArgumentError, match="resume is 1"):
             nb.experiment(QUESTIONS, ["dense"], resume=1)
+
+
+def test_what_another_session_removed_leaves_a_variant_too(tmp_path: Path) -> None:
+    """On a server, an index of a variant may be older than the session's own."""
+    with connect(home=tmp_path, qdrant_url=":memory:") as nb:
+        nb.index(["textwrap", fruit()])
+        variants = {"bits": {"dtype": "binary"}}
+        assert set(nb.compare("apple", variants, limit=50)["library"]) == {
+            "textwrap",
+            "fruit",
+        }
+        nb.remove("fruit")
+        assert set(nb.compare("apple", variants, limit=50)["library"]) == {"textwrap"}
 
 
 def test_variants_of_an_index_on_a_server_are_there_too(tmp_path: Path) -> None:
