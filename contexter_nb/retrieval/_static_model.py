@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -23,6 +25,7 @@ DIMENSION = 256
 # The model was trained so that the first numbers of a vector are one by themselves
 # (https://github.com/dleemiller/WordLlama, read 2026-11-28).
 DIMENSIONS = (64, 128, 256)
+_NAME = "l2_supercat"
 _WEIGHTS = Path("weights", "l2_supercat_256.safetensors")
 _TOKENIZER = Path("tokenizers", "l2_supercat_tokenizer_config.json")
 # Past this a text's mean hardly moves, and a 10 MB line would cost seconds.
@@ -30,6 +33,19 @@ MAX_CHARS = 20_000
 _SLICE_TEXTS = 512
 # For estimates alone: 40,000 short texts a second (design.md, section 6).
 _TOKENS_A_SECOND = 500_000.0
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+class _Model:
+    """What is read of the wheel: 33 MB in memory."""
+
+    tokenizer: Tokenizer
+    table: Vectors
+
+
+# Once a process, for as long as any embedder is there.
+_models: WeakValueDictionary[str, _Model] = WeakValueDictionary()
+_reading = threading.Lock()
 
 
 class StaticEmbedder:
@@ -65,8 +81,7 @@ class StaticEmbedder:
                 f"{' or '.join(map(str, DIMENSIONS))}."
             )
         self._dimension = dimension
-        self._lock = threading.Lock()
-        self._model: tuple[Tokenizer, Vectors] | None = None
+        self._model: _Model | None = None
 
     @cached_property
     def identity(self) -> str:
@@ -187,7 +202,7 @@ class StaticEmbedder:
         EmbedderError
             The `wordllama` wheel is missing or cannot be read.
         """
-        encoded = self._load()[0].encode_batch_fast(
+        encoded = self._load().tokenizer.encode_batch_fast(
             [_valid(text[:MAX_CHARS]) for text in texts], add_special_tokens=False
         )
         return [each.ids for each in encoded]
@@ -211,7 +226,7 @@ class StaticEmbedder:
             The `wordllama` wheel is missing or cannot be read.
         """
         valid = _valid(text[:MAX_CHARS])
-        encoded = self._load()[0].encode(valid, add_special_tokens=False)
+        encoded = self._load().tokenizer.encode(valid, add_special_tokens=False)
         return [
             (token, start, end)
             for token, (start, end) in zip(encoded.ids, encoded.offsets, strict=True)
@@ -220,13 +235,16 @@ class StaticEmbedder:
     @property
     def table(self) -> Vectors:
         """Return the vector of each token: float32, shape (32000, 256)."""
-        return self._load()[1]
+        return self._load().table
 
-    def _load(self) -> tuple[Tokenizer, Vectors]:
-        with self._lock:
-            if self._model is None:
-                self._model = _read_model()
-            return self._model
+    def _load(self) -> _Model:
+        if self._model is None:
+            with _reading:
+                found = _models.get(_NAME)
+                if found is None:
+                    found = _models[_NAME] = _read_model()
+                self._model = found
+        return self._model
 
 
 def _valid(text: str) -> str:
@@ -238,7 +256,7 @@ def _valid(text: str) -> str:
     return text
 
 
-def _read_model() -> tuple[Tokenizer, Vectors]:
+def _read_model() -> _Model:
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 
@@ -258,4 +276,4 @@ def _read_model() -> tuple[Tokenizer, Vectors]:
         ) from exc
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    return tokenizer, np.ascontiguousarray(table)
+    return _Model(tokenizer, np.ascontiguousarray(table))

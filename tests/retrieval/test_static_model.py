@@ -121,3 +121,8 @@ def test_a_dimension_it_was_not_trained_for_is_refused() -> None:
     """Those there are are named."""
     with pytest.raises(InvalidArgumentError, match="64 or 128 or 256"):
         StaticEmbedder(100)
+
+
+def test_all_embedders_of_a_process_read_the_model_once(model: StaticEmbedder) -> None:
+    """A variant with another dimension costs no second table in memory."""
+    assert StaticEmbedder(64).table is model.table
