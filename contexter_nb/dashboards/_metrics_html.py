@@ -75,6 +75,7 @@ _LIMITS = Columns(
     (
         Head("Service", 11, "text"),
         Head("What", 10, "text"),
+        Head("Whose", 10, "text", "model and account; of a breaker the host"),
         Head("State", 10, "text"),
         Head("Free now", 12.5, "text"),
         Head("per min", 7, "extra number"),
@@ -302,7 +303,8 @@ def limits_html(seen: MetricsSeen) -> str:
     ----------
     seen : MetricsSeen
     """
-    mine = [each for each in seen.limits if _is_of(each, seen.view.service)]
+    chosen = seen.view.service
+    mine = [each for each in seen.limits if chosen in (None, each["service"])]
     mine.sort(key=lambda each: _CALM.get(each["state"], 0))
     note = f"{count(len(mine) - MAX_LIMITS)} more not shown"
     return heading("Limits and breakers", note if len(mine) > MAX_LIMITS else "") + (
@@ -313,12 +315,6 @@ def limits_html(seen: MetricsSeen) -> str:
             classes="cx-small",
         )
     )
-
-
-def _is_of(row: Mapping[str, Any], service: str | None) -> bool:
-    # A limiter of one account and model is named after them, behind the service.
-    name: str = row["service"]
-    return service is None or name == service or name.startswith(f"{service} ")
 
 
 _CALM = {"free": 2, "closed": 2, "waiting": 1}
@@ -347,7 +343,8 @@ def _limit(row: Mapping[str, Any]) -> list[str]:
         free = f"{bar([(round(part, 1), 'accent')], label)} {count(int(available))}"
     return [
         cut(row["service"]),
-        cut(f"breaker {row.get('key') or ''}" if is_breaker else row["kind"]),
+        cut(row["kind"]),
+        cut(_whose(row)),
         pill(state, _STATES.get(row["state"], "muted")),
         free,
         MISSING if is_breaker else count(row["limit_per_minute"]),
@@ -356,6 +353,11 @@ def _limit(row: Mapping[str, Any]) -> list[str]:
         count(row["granted"]),
         count(row["refused"]),
     ]
+
+
+def _whose(row: Mapping[str, Any]) -> str:
+    said = [row.get("model"), row.get("key")]
+    return ", ".join(each for each in said if each) or MISSING
 
 
 def alerts_html(seen: MetricsSeen) -> str:

@@ -12,6 +12,9 @@ from contexter_nb.retrieval import EmbeddingCounts
 
 Record = dict[str, Any]
 
+# Of an account's fingerprint, as of a commit's.
+KEY_CHARS = 8
+
 
 def request_record(call: CallRecord) -> Record:
     """Return a call as a row of ``requests``."""
@@ -85,11 +88,13 @@ def _limiter_records(client: APIClient, key: str | None) -> Iterator[Record]:
         state = "paused"
     elif status.waiting:
         state = "waiting"
+    service, account, model = whose_limit(status.name, client.service)
     for name, dimension in status.dimensions.items():
         yield {
-            "service": status.name or client.service,
+            "service": service,
             "kind": name,
-            "key": key,
+            "key": account or key,
+            "model": model,
             "state": state,
             "limit_per_minute": dimension.limit_per_minute,
             "burst": dimension.capacity,
@@ -101,6 +106,30 @@ def _limiter_records(client: APIClient, key: str | None) -> Iterator[Record]:
             "paused_seconds": status.paused_seconds,
             "store": status.shared,
         }
+
+
+def whose_limit(name: str, service: str) -> tuple[str, str | None, str | None]:
+    """Return the service, the account and the model that a limiter is named after.
+
+    Parameters
+    ----------
+    name : str
+        The limiter's. Behind a service's name stand the account's fingerprint and,
+        where each model has a limit of its own, the model.
+    service : str
+        Of the client that goes by it.
+
+    Examples
+    --------
+    >>> whose_limit("voyage 0123456789abcdef voyage-4", "voyage")
+    ('voyage', '01234567', 'voyage-4')
+    >>> whose_limit("paced", "paced"), whose_limit("", "catalog")
+    (('paced', None, None), ('catalog', None, None))
+    """
+    if not name.startswith(f"{service} "):
+        return name or service, None, None
+    account, _, model = name.removeprefix(f"{service} ").partition(" ")
+    return service, account[:KEY_CHARS], model or None
 
 
 def _breaker_record(breaker: BreakerStatus) -> Record:

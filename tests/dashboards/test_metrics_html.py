@@ -181,10 +181,10 @@ def test_limits_in_trouble_come_first() -> None:
 
 
 def test_a_service_is_shown_with_all_its_limits() -> None:
-    """Those of one account and model bear the service's name in front."""
-    rows = (limit(service="voyage 47ab voyage-4"), limit(service="voyager"))
+    """One of one account and model says so, in a cell of its own."""
+    rows = (limit(key="47ab01cd", model="voyage-4"), limit(service="voyager"))
     shown = drawn.limits_html(seen(view=MetricsView(service="voyage"), limits=rows))
-    assert "47ab" in shown
+    assert re.search(">voyage<.*>voyage-4, 47ab01cd<", shown)
     assert "voyager" not in shown
 
 
