@@ -52,7 +52,7 @@ def test_columns_are_named_and_explained(name: str) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_part_of_a_count_stands_right_below_it(name: str) -> None:
-    """ "Of these" is said only where what these are was said in the line before."""
+    """The words "of these" follow the line that says what these are."""
     before = ""
     for column in KINDS[name].columns:
         if column.meaning.startswith("of these"):
