@@ -501,6 +501,9 @@ _ALL = (
             _SERVICE,
             Column("kind", STRING, "what it watches"),
             Column("state", STRING, "open or closed"),
+            Column(
+                "own", TRUTH, "whether this session asked the service before its end"
+            ),
             Column("value", NUMBER, "what was measured when it opened"),
             Column("threshold", NUMBER, "from which value on it opens"),
             Column("message", STRING, "one sentence"),

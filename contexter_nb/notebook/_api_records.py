@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from contexter_nb.clients import APIClient
@@ -53,12 +54,17 @@ def metrics_record(metrics: APIMetrics) -> Record:
     return metrics.to_dict()
 
 
-def alert_record(alert: Alert) -> Record:
-    """Return an alert as a row of ``alerts``."""
+def alert_record(alert: Alert, first_calls: Mapping[str, datetime]) -> Record:
+    """Return an alert as a row of ``alerts``, for a session with these first calls."""
+    asked_at = first_calls.get(alert.service)
+    own = asked_at is not None and (
+        alert.closed_at is None or asked_at <= alert.closed_at
+    )
     return {
         "service": alert.service,
         "kind": alert.kind,
         "state": "open" if alert.closed_at is None else "closed",
+        "own": own,
         "value": alert.value,
         "threshold": alert.threshold,
         "message": alert.message,

@@ -60,10 +60,11 @@ def check_flags(
 
     Examples
     --------
-    >>> check_flags({"exact": 1}, ["query", "yes"], {})
-    Traceback (most recent call last):
-    ...
-    contexter_nb.core.InvalidArgumentError: exact is 'yes'; give True or False.
+    >>> try:
+    ...     check_flags({"exact": 1}, ["query", "yes"], {})
+    ... except InvalidArgumentError as refused:
+    ...     print(refused)
+    exact is 'yes'; give True or False.
     """
     __tracebackhide__ = True
     for name, place in flags.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,11 @@ class Remote:
         Where caches, limits and costs lie.
     monitor : APIMonitor
     clock : Clock
+
+    Attributes
+    ----------
+    first_calls : dict of str to datetime
+        When each service was asked by a client of this session for the first time.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class Remote:
         self._ledger: CostLedger | None = None
         self._limits_path = home / "limits.sqlite"
         self._closed = False
+        self.first_calls: dict[str, datetime] = {}
         self._limit_store: LimitStore | None = None
         self._voyage: VoyageAIClient | None = None
         self._context7: Context7Client | None = None
@@ -77,7 +84,7 @@ class Remote:
     @property
     def booking(self) -> BookingMonitor:
         """Return what clients tell of their calls, so that they are booked here."""
-        return BookingMonitor(self.monitor, self.ledger)
+        return BookingMonitor(self.monitor, self.ledger, self.first_calls)
 
     @property
     def limit_store(self) -> LimitStore:
