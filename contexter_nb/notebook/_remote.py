@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from contexter_nb.clients import Context7Client, QdrantAPIClient, VoyageAIClient
 from contexter_nb.core import Clock, InvalidArgumentError
@@ -154,6 +155,18 @@ class Remote:
                     monitor=self.booking,
                 )
         return self._qdrant
+
+    @property
+    def redis_place(self) -> str:
+        """Return host and port of the Redis that is set, or its socket; else nothing.
+
+        Neither the user nor the password of its address is in it.
+        """
+        url = self.settings.redis_url
+        if url is None:
+            return ""
+        parts = urlsplit(url.reveal())
+        return parts.netloc.rpartition("@")[2] or parts.path
 
     async def ping_redis(self) -> str | None:
         """Return why Redis does not answer, in a sentence; None where it does."""

@@ -123,7 +123,9 @@ class AsyncSession:
 
     def __repr__(self) -> str:
         """Return what it is."""
-        return f"<contexter_nb AsyncSession, home {shown(self._verbs.home)}>"
+        state = "closed, " if self._verbs.closed else ""
+        home = shown(self._verbs.home)
+        return f"<contexter_nb AsyncSession, {state}home {home}>"
 
 
 class Session:
@@ -299,6 +301,7 @@ class Session:
             home=shown(verbs.home),
             embedder=identity,
             place=verbs.index_place,
+            redis=verbs.remote.redis_place,
             libraries=tuple(
                 (each.library, each.version, each.chunks) for each in libraries
             ),
