@@ -36,6 +36,7 @@ class _Cell:
     idle: bool = False
     stdout: str = ""
     error: str = ""
+    traceback: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -81,6 +82,10 @@ class Kernel:
         if not self._read_until(lambda: text in cell.stdout, timeout):
             raise AssertionError(f"{text!r} was not printed, only {cell.stdout!r}")
 
+    def traceback_of(self, message_id: str) -> list[str]:
+        """Return what a front end prints below a cell that failed."""
+        return self._cells[message_id].traceback
+
     def interrupt(self) -> None:
         """Do what the stop button does."""
         self.km.interrupt_kernel()
@@ -115,6 +120,7 @@ class Kernel:
             cell.stdout += content["text"]
         elif kind == "error":
             cell.error = f"{content['ename']}: {content['evalue']}"
+            cell.traceback = content["traceback"]
         elif kind == "status" and content["execution_state"] == "idle":
             cell.idle = True
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
+STOPPED = "the call was stopped before its end; run it again to go on."
+
 
 @contextlib.contextmanager
 def raised_interrupts() -> Iterator[None]:
@@ -56,6 +58,22 @@ def deferred_interrupt(ask: Callable[[], object]) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if noticed:
             raise KeyboardInterrupt from None
+
+
+def show_shortly(error: BaseException) -> None:
+    """Have IPython show an interrupt in one line, without the frames of the wait.
+
+    It asks the error itself how it is to be shown. Class and arguments stay as they
+    are, since whoever catches or cancels looks at these; so does any other error.
+
+    Parameters
+    ----------
+    error : BaseException
+        About to be raised.
+    """
+    if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
+        said = [f"{type(error).__name__}: {STOPPED}"]
+        vars(error)["_render_traceback_"] = lambda: said
 
 
 def _handler() -> Any:

@@ -15,7 +15,7 @@ from contexter_nb.bridge._bridge import Closer
 from contexter_nb.bridge._call import CLOSED
 from contexter_nb.bridge._closers import Closers
 from contexter_nb.bridge._coroutine import as_coroutine
-from contexter_nb.bridge._interrupt import deferred_interrupt
+from contexter_nb.bridge._interrupt import deferred_interrupt, show_shortly
 from contexter_nb.bridge._loop import OwnLoop
 from contexter_nb.bridge._wait import cancel_others, until_done
 from contexter_nb.core import BridgeError
@@ -113,9 +113,10 @@ class NestedBridge:
         task = asyncio.ensure_future(as_coroutine(coro))
         try:
             await until_done(task)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as exc:
             task.cancel()
             await until_done(task, self._grace)
+            show_shortly(exc)
             raise
         return task.result()
 
@@ -200,11 +201,12 @@ class NestedBridge:
         __tracebackhide__ = True
         try:
             return _drive(loop, task, timeout)
-        except BaseException:
+        except BaseException as exc:
             if task.cancel():
                 with contextlib.suppress(KeyboardInterrupt):
                     _drive(loop, task, self._grace)
             _failure(task)
+            show_shortly(exc)
             raise
 
     def _give_up(

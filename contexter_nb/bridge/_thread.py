@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 from contexter_nb.bridge._bridge import Closer
 from contexter_nb.bridge._call import CLOSED, CLOSED_MEANWHILE, Call
 from contexter_nb.bridge._coroutine import as_coroutine
-from contexter_nb.bridge._interrupt import raised_interrupts
+from contexter_nb.bridge._interrupt import raised_interrupts, show_shortly
 from contexter_nb.bridge._process import LoopProcess
 from contexter_nb.bridge._wait import block_until_done
 from contexter_nb.core import BridgeError
@@ -120,9 +120,10 @@ class LoopThread:
         try:
             self._send(call)
             await call.settled()
-        except BaseException:
+        except BaseException as exc:
             if call.cancel():
                 await call.settled(self._grace)
+            show_shortly(exc)
             raise
         self._raise_if_closed(call)
         if call.cancelled():
@@ -262,10 +263,11 @@ class LoopThread:
         try:
             self._send(call, blocking=True)
             return block_until_done(call, timeout)
-        except BaseException:
+        except BaseException as exc:
             if call.cancel():
                 with contextlib.suppress(KeyboardInterrupt):
                     block_until_done(call, self._grace)
+            show_shortly(exc)
             raise
 
     def _give_up(self, call: Call[Any], reason: str) -> None:

@@ -290,10 +290,14 @@ class APIClient:
         )
         call = self._begin(request)
         call.decodes = self._health is not None
+
+        def is_there(error: BaseException) -> bool:
+            return self._health is None and _below_500(error)
+
         try:
-            await self._told(call, lambda: self._pipeline.alone().run(call))
+            await self._told(call, lambda: self._pipeline.alone().run(call), is_there)
         except APIIntegrationError as exc:
-            there = self._health is None and _below_500(exc)
+            there = is_there(exc)
             detail = "answers" if there else str(exc)
             return self._found(call, there, detail)
         return self._found(call, True, "answers")
@@ -439,14 +443,25 @@ class APIClient:
         url = self._base.below(request.endpoint, request.params)
         return WireRequest(str(request.method), url, headers, body)
 
-    async def _told(self, call: Call, ask: Callable[[], Any]) -> Any:
-        """Ask, tell the monitor how it ended, and complete what is raised."""
+    async def _told(
+        self,
+        call: Call,
+        ask: Callable[[], Any],
+        is_answer: Callable[[BaseException], bool] = lambda error: False,
+    ) -> Any:
+        """Ask, tell the monitor how it ended, and complete what is raised.
+
+        An error that is an answer to what was asked is told as one.
+        """
         try:
             answer = await ask()
         except BaseException as exc:
             trace = call.trace(self._clock.now())
             if isinstance(exc, APIIntegrationError):
                 _complete(exc, self.service, call, trace)
+            if is_answer(exc):
+                self._tell(call.record(self.service, "ok", trace))
+                raise
             cancelled = isinstance(exc, asyncio.CancelledError)
             self._tell(
                 call.record(
@@ -663,7 +678,7 @@ def _complete(
         error.trace = trace
 
 
-def _below_500(error: APIIntegrationError) -> bool:
+def _below_500(error: BaseException) -> bool:
     return isinstance(error, HTTPError) and error.status_code < 500
 
 

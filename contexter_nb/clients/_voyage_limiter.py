@@ -165,6 +165,12 @@ class VoyageLimiter(TokenBucketRateLimiter):
         }
         return replace(status, dimensions=told)
 
+    def keys(self) -> tuple[str, ...]:
+        """Return the models that have a limit of their own; none where all share it."""
+        if is_shared_by_models(self.tier):
+            return ()
+        return (self._own, *self._others)
+
     async def close(self) -> None:
         """Refuse newcomers and those who wait, for all models."""
         for each in tuple(self._others.values()):

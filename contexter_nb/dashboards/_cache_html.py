@@ -40,33 +40,39 @@ _EMBEDDINGS = "embeddings"
 _TIERS = Columns(
     "tiers",
     (
-        Head("Cache", 11, "text"),
-        Head("Tier", 7.5, "text"),
-        Head("Hit rate", 13, "text", "hits as a share of the lookups that came here"),
-        Head("of lookups", 9, "number", "hits of lookups"),
-        Head("Misses", 6),
-        Head("Shared", 6.8, "number", "answers of another call under way"),
-        Head("Old", 4, "extra number", "given past their time, since fetching failed"),
-        Head("Entries", 7),
-        Head("Held", 22, "text", "bytes of the budget"),
-        Head("Evicted", 7.4, "number", "dropped for want of room"),
-        Head("Faults", 5.5, "extra number", "locked, full, away, or damaged"),
-        Head("Saved", 6.5, "number", "time on the network"),
-        Head("Tokens", 6.6, "number", "saved"),
-        Head("USD", 6.5, "number", "saved"),
+        Head("Cache", 0, "text"),
+        Head("Tier", 70, "text"),
+        Head("Hit rate", 120, "text", "hits as a share of the lookups that came here"),
+        Head("of lookups", 124, "number", "hits of lookups", 880),
+        Head("Misses", 66, from_pixels=1000),
+        Head("Shared", 62, "number", "answers of another call under way", 1080),
+        Head(
+            "Old",
+            46,
+            "number",
+            "given past their time, since fetching failed",
+            1290,
+        ),
+        Head("Entries", 74, from_pixels=560),
+        Head("Full", 70, "text", "bytes held of those it may hold", 1160),
+        Head("Held", 150, "text", "bytes of the budget"),
+        Head("Evicted", 66, "number", "dropped for want of room", 930),
+        Head("Faults", 60, "number", "locked, full, away, or damaged", 1240),
+        Head("Saved", 84, "number", "time on the network", 560),
+        Head("Tokens", 88, "number", "saved", 600),
+        Head("USD", 68, "number", "saved", 750),
     ),
-    narrow_pixels=1100,
 )
 _ENTRIES = Columns(
     "entries",
     (
-        Head("Key", 21, "text"),
-        Head("Cache", 8, "text"),
-        Head("Tier", 9.5, "text"),
-        Head("Hits", 4.5),
-        Head("Size", 7),
-        Head("Age", 6),
-        Head("Left", 6, "number", "until it is past its time"),
+        Head("Key", 0, "text"),
+        Head("Cache", 84, "text", from_pixels=560),
+        Head("Tier", 68, "text"),
+        Head("Hits", 58),
+        Head("Size", 84),
+        Head("Age", 66),
+        Head("Left", 62, "number", "until it is past its time"),
     ),
 )
 
@@ -245,10 +251,10 @@ def _tier(row: Mapping[str, Any]) -> list[str]:
         rate = f"{drawn} {percent(hits, lookups)}"
     budget, held = row["budget_bytes"], row["stored_bytes"]
     full = f"{size(held)} of {size(budget).replace('.0 ', ' ')}"
-    room = size(held)
+    filled = MISSING
     if budget:
         kind = "bad" if held > 0.95 * budget else "accent"
-        room = f"{bar([(held / budget, kind)], full)} {full}"
+        filled = bar([(held / budget, kind)], full)
     errors = row["errors"]
     return [
         cut(row["cache"]),
@@ -259,7 +265,8 @@ def _tier(row: Mapping[str, Any]) -> list[str]:
         count(row["coalesced"]),
         count(row["stale"]),
         count(row["entries"]),
-        room,
+        filled,
+        full if budget else size(held),
         count(row["evictions"]),
         f'<b class="cx-bad">{count(errors)}</b>' if errors else "0",
         seconds(row["saved_seconds"]) if row["saved_seconds"] else MISSING,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contexter_nb.dashboards._look import escape
 
 SHORT_CHARS = 10
+MAX_CHARS = 200
+_JOINT = re.compile(r"([_./,:-]+)(?=\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,19 +20,22 @@ class Head:
     Attributes
     ----------
     label : str
-    width : float
-        Of the column, relative to the others: columns never move.
+    width_pixels : int
+        Columns never move. 0 for a text that is given what the others leave, an equal
+        part with its like.
     kind : str
-        ``number``, ``text``, or ``extra`` and ``extra number``, which a narrow page
-        leaves out.
+        ``number`` or ``text``.
     note : str
         What the numbers mean, shown by hovering.
+    from_pixels : int
+        The width of the panel from which on there is room for it.
     """
 
     label: str
-    width: float
+    width_pixels: int
     kind: str = "number"
     note: str = ""
+    from_pixels: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +50,26 @@ class Columns:
     name : str
         Of the table, for its class.
     heads : tuple of Head
-    narrow_pixels : int
-        Below this width of the panel the extra columns are left out.
     """
 
     name: str
     heads: tuple[Head, ...]
-    narrow_pixels: int = 900
 
     def style(self) -> str:
         """Return the rules of these columns as CSS."""
         table = f".cx-panel .cx-of-{self.name}"
-        whole = sum(each.width for each in self.heads)
         rules = []
         for at, each in enumerate(self.heads, start=1):
             cell = f"{table} tr > :nth-child({at})"
-            rules.append(
-                f"{table} col:nth-child({at}){{width:{100 * each.width / whole:.1f}%}}"
-            )
-            if "text" in each.kind:
+            column = f"{table} col:nth-child({at})"
+            if each.width_pixels:
+                rules.append(f"{column}{{width:{each.width_pixels}px}}")
+            if each.kind == "text":
                 rules.append(f"{cell}{{text-align:left}}")
-            if "extra" in each.kind:
+            if each.from_pixels:
                 rules.append(
-                    f"@container (max-width: {self.narrow_pixels}px){{{cell},"
-                    f"{table} col:nth-child({at}){{display:none}}}}"
+                    f"@container (max-width: {each.from_pixels - 0.1:.1f}px)"
+                    f"{{{cell},{column}{{display:none}}}}"
                 )
         return "".join(rules)
 
@@ -192,10 +194,25 @@ def cut(text: object) -> str:
     ----------
     text : object
     """
-    shown = escape(str(text)[:200])
-    if len(str(text)) <= SHORT_CHARS:
+    return _hovered(text, escape(str(text)[:MAX_CHARS]))
+
+
+def named(text: object) -> str:
+    """Return a name that may go on in a second line, at its joints if it can.
+
+    Parameters
+    ----------
+    text : object
+    """
+    shown = _JOINT.sub(r"\1<wbr>", escape(str(text)[:MAX_CHARS]))
+    return _hovered(text, shown)
+
+
+def _hovered(text: object, shown: str) -> str:
+    whole = str(text)[:MAX_CHARS]
+    if len(whole) <= SHORT_CHARS:
         return shown
-    return f'<span title="{shown}">{shown}</span>'
+    return f'<span title="{escape(whole)}">{shown}</span>'
 
 
 def _title(note: str) -> str:

@@ -36,6 +36,7 @@ from contexter_nb.dashboards._markup import (
     bar,
     cut,
     heading,
+    named,
     pill,
     tile,
     tiles,
@@ -51,73 +52,81 @@ MAX_ALERTS = 5
 MAX_DOTS = 200
 MAX_ATTEMPTS = 12
 
+_SPENT_NOTE = (
+    "limit or connection, network, then back-off; to the scale of the slowest call"
+)
+
 _OPERATIONS = Columns(
     "operations",
     (
-        Head("Service", 8.5, "text"),
-        Head("Operation", 9.5, "text"),
-        Head("Calls", 5),
-        Head("per s", 4.5, "extra number", "calls a second over the window"),
-        Head("Errors", 9.5, "number", "of the calls that were not cancelled"),
-        Head("By category", 12.5, "extra text"),
-        Head("Retries", 5.8, "number", "attempts after a call's first"),
-        Head("Waited", 6.4, "number", "for limits, connections and between attempts"),
-        Head("p50 ms", 5.8, "number", "from call to answer, waits included"),
-        Head("p95 ms", 5.8, "number", "95 of 100 calls took no longer"),
-        Head("p99 ms", 5.8, "number", "99 of 100 calls took no longer"),
-        Head("From cache", 8.8, "extra number", "hits of lookups"),
-        Head("Tokens", 6),
-        Head("USD", 7),
+        Head("Service", 0, "text"),
+        Head("Operation", 0, "text"),
+        Head("Calls", 62),
+        Head("per s", 56, "number", "calls a second over the window", 1080),
+        Head("Errors", 112, "number", "of the calls that were not cancelled"),
+        Head("By category", 0, "text", from_pixels=1250),
+        Head("Retries", 66, "number", "requests sent after a call's first one", 870),
+        Head(
+            "Waited", 80, "number", "for limits, connections and between attempts", 840
+        ),
+        Head("p50 ms", 60, "number", "from call to answer, waits included", 560),
+        Head("p95 ms", 60, "number", "95 of 100 calls took no longer"),
+        Head("p99 ms", 60, "number", "99 of 100 calls took no longer", 720),
+        Head("From cache", 92, "number", "hits of lookups", 1000),
+        Head("Tokens", 84),
+        Head("USD", 72, from_pixels=560),
     ),
 )
 _LIMITS = Columns(
     "limits",
     (
-        Head("Service", 11, "text"),
-        Head("What", 10, "text"),
-        Head("State", 10, "text"),
-        Head("Free now", 12.5, "text"),
-        Head("per min", 7, "extra number"),
-        Head("Waiting", 6),
-        Head("Waited", 6, "extra number"),
+        Head("Service", 0, "text"),
+        Head("What", 76, "text"),
+        Head("Whose", 0, "text", "model and account; of a breaker the host"),
+        Head("State", 100, "text"),
+        Head("Free now", 150, "text"),
+        Head("per min", 84, "number", from_pixels=820),
+        Head("Waiting", 62, from_pixels=600),
+        Head("Waited", 80, "number", from_pixels=1500),  # alerts stand beside it
         Head(
-            "Sent", 5, "number", "calls let through; of a breaker those in its window"
+            "Sent",
+            84,
+            "number",
+            "calls let through; of a breaker those in its window",
+            760,
         ),
-        Head("Refused", 6, "number", "refused calls; of a breaker its failures"),
+        Head("Refused", 66, "number", "refused calls; of a breaker its failures", 680),
     ),
-    narrow_pixels=1180,  # alerts stand beside it
 )
 _LOG = Columns(
     "log",
     (
-        Head("UTC", 11, "text"),
-        Head("Service", 8, "text"),
-        Head("Operation", 9, "text"),
-        Head("Outcome", 13, "text"),
-        Head("Attempts", 7),
-        Head("Took", 7),
-        Head(
-            "Limit, network, back-off", 16, "text", "to the scale of the slowest call"
-        ),
-        Head("Cache", 7, "extra text"),
-        Head("Received", 7, "extra number"),
-        Head("Tokens", 6),
-        Head("USD", 7, "extra number"),
+        Head("UTC", 104, "text"),
+        Head("Service", 0, "text"),
+        Head("Operation", 0, "text"),
+        Head("Outcome", 0, "text"),
+        Head("Attempts", 70, from_pixels=760),
+        Head("Took", 82),
+        Head("Where time went", 120, "text", _SPENT_NOTE, 860),
+        Head("Cache", 110, "text", from_pixels=1200),
+        Head("Received", 84, from_pixels=1000),
+        Head("Tokens", 76, from_pixels=560),
+        Head("USD", 70, from_pixels=1100),
     ),
 )
 _TRACE = Columns(
     "trace",
     (
-        Head("#", 3, "text", "attempt"),
-        Head("Began", 6.5),
-        Head("Limit", 6.5, "number", "waited for the rate limit"),
-        Head("Connection", 8.5, "number", "waited for a free one"),
-        Head("Network", 6.5),
-        Head("Back-off", 6.5, "number", "waited before the next attempt"),
-        Head("Outcome", 14, "text"),
-        Head("Sent", 6, "extra number"),
-        Head("Received", 6.5, "extra number"),
-        Head("Limit, network, back-off", 24, "text", "where the time went"),
+        Head("#", 28, "text", "attempt"),
+        Head("Began", 80, from_pixels=560),
+        Head("Limit", 80, "number", "waited for the rate limit"),
+        Head("Connection", 90, "number", "waited for a free one"),
+        Head("Network", 80),
+        Head("Back-off", 80, "number", "waited before the next attempt"),
+        Head("Outcome", 0, "text"),
+        Head("Sent", 80, from_pixels=1000),
+        Head("Received", 84, from_pixels=1000),
+        Head("Where time went", 0, "text", _SPENT_NOTE, 640),
     ),
 )
 
@@ -233,7 +242,7 @@ def charts_html(seen: MetricsSeen, palette: Palette = LIVE) -> str:
     )
     columns = [
         bar_chart(
-            "Calls (failed ones below)",
+            "Calls, red failed",
             [each.calls for each in points],
             palette,
             shown=count,
@@ -278,8 +287,8 @@ def _operation(each: APIMetrics) -> list[str]:
     failed = f'<b class="cx-bad">{errors}</b>' if each.errors else "0"
     cached = f"{count(each.cache_hits)}/{count(each.cache_lookups)}"
     return [
-        cut(each.service),
-        cut(each.operation),
+        named(each.service),
+        named(each.operation),
         count(each.calls),
         per_second(each.calls_per_second).removesuffix("/s"),
         failed,
@@ -302,7 +311,8 @@ def limits_html(seen: MetricsSeen) -> str:
     ----------
     seen : MetricsSeen
     """
-    mine = [each for each in seen.limits if _is_of(each, seen.view.service)]
+    chosen = seen.view.service
+    mine = [each for each in seen.limits if chosen in (None, each["service"])]
     mine.sort(key=lambda each: _CALM.get(each["state"], 0))
     note = f"{count(len(mine) - MAX_LIMITS)} more not shown"
     return heading("Limits and breakers", note if len(mine) > MAX_LIMITS else "") + (
@@ -313,12 +323,6 @@ def limits_html(seen: MetricsSeen) -> str:
             classes="cx-small",
         )
     )
-
-
-def _is_of(row: Mapping[str, Any], service: str | None) -> bool:
-    # A limiter of one account and model is named after them, behind the service.
-    name: str = row["service"]
-    return service is None or name == service or name.startswith(f"{service} ")
 
 
 _CALM = {"free": 2, "closed": 2, "waiting": 1}
@@ -346,8 +350,9 @@ def _limit(row: Mapping[str, Any]) -> list[str]:
         # In steps, so that a bucket that fills is not news at every beat.
         free = f"{bar([(round(part, 1), 'accent')], label)} {count(int(available))}"
     return [
-        cut(row["service"]),
-        cut(f"breaker {row.get('key') or ''}" if is_breaker else row["kind"]),
+        named(row["service"]),
+        cut(row["kind"]),
+        named(_whose(row)),
         pill(state, _STATES.get(row["state"], "muted")),
         free,
         MISSING if is_breaker else count(row["limit_per_minute"]),
@@ -356,6 +361,11 @@ def _limit(row: Mapping[str, Any]) -> list[str]:
         count(row["granted"]),
         count(row["refused"]),
     ]
+
+
+def _whose(row: Mapping[str, Any]) -> str:
+    said = [row.get("model"), row.get("key")]
+    return ", ".join(each for each in said if each) or MISSING
 
 
 def alerts_html(seen: MetricsSeen) -> str:

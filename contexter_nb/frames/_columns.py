@@ -485,9 +485,9 @@ _ALL = (
             Column("cancelled", INTEGER, "of these, cancelled"),
             Column("error_rate", NUMBER, "errors per call not cancelled; 0 to 1"),
             Column("errors_by_category", OBJECT, "dict of category to count"),
-            Column("attempts", INTEGER, "requests sent"),
+            Column("attempts", INTEGER, "requests sent, retries among them"),
             Column("refused", INTEGER, "refused unsent: by an open breaker, say"),
-            Column("retries", INTEGER, "of these, repeated"),
+            Column("retries", INTEGER, "requests sent after a call's first one"),
             Column("cache_hits", INTEGER, "calls that the cache answered"),
             Column("coalesced", INTEGER, "calls that took another call's answer"),
             _P50_MS,
@@ -515,6 +515,9 @@ _ALL = (
             _SERVICE,
             Column("kind", STRING, "what it watches"),
             Column("state", STRING, "open or closed"),
+            Column(
+                "own", TRUTH, "whether this session asked the service before its end"
+            ),
             Column("value", NUMBER, "what was measured when it opened"),
             Column("threshold", NUMBER, "from which value on it opens"),
             Column("message", STRING, "one sentence"),
@@ -528,7 +531,10 @@ _ALL = (
         (
             _SERVICE,
             Column("kind", STRING, "requests, tokens or breaker"),
-            Column("key", STRING, "whose limit; the host of a breaker; may be missing"),
+            Column(
+                "key", STRING, "account, shortened; a breaker's host; may be missing"
+            ),
+            Column("model", STRING, "missing where the limit is not of one model"),
             Column("state", STRING, "free, waiting or paused; closed, open, half_open"),
             Column("limit_per_minute", NUMBER, "missing for a breaker"),
             Column("burst", NUMBER, "admitted at once at most"),
@@ -551,8 +557,8 @@ _ALL = (
             Column("hits", INTEGER, "of these, found and fresh"),
             Column("misses", INTEGER, "of these, not found"),
             Column("hit_rate", NUMBER, "hits per lookup; missing without lookups"),
-            Column("stale", INTEGER, "of these, given past their time"),
-            Column("expired", INTEGER, "of these, past their time"),
+            Column("stale", INTEGER, "lookups answered past their time"),
+            Column("expired", INTEGER, "lookups that found it past its time"),
             Column("coalesced", INTEGER, "calls that waited for another's fetch"),
             Column("evictions", INTEGER, "entries dropped for want of room"),
             Column("errors", INTEGER, "failures of the tier; none failed a call"),

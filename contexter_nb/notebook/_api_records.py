@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from contexter_nb.clients import APIClient
@@ -11,6 +12,9 @@ from contexter_nb.policies import Alert, APIMetrics, BreakerStatus, TierStats
 from contexter_nb.retrieval import EmbeddingCounts
 
 Record = dict[str, Any]
+
+# Of an account's fingerprint, as of a commit's.
+KEY_CHARS = 8
 
 
 def request_record(call: CallRecord) -> Record:
@@ -50,12 +54,17 @@ def metrics_record(metrics: APIMetrics) -> Record:
     return metrics.to_dict()
 
 
-def alert_record(alert: Alert) -> Record:
-    """Return an alert as a row of ``alerts``."""
+def alert_record(alert: Alert, first_calls: Mapping[str, datetime]) -> Record:
+    """Return an alert as a row of ``alerts``, for a session with these first calls."""
+    asked_at = first_calls.get(alert.service)
+    own = asked_at is not None and (
+        alert.closed_at is None or asked_at <= alert.closed_at
+    )
     return {
         "service": alert.service,
         "kind": alert.kind,
         "state": "open" if alert.closed_at is None else "closed",
+        "own": own,
         "value": alert.value,
         "threshold": alert.threshold,
         "message": alert.message,
@@ -85,11 +94,13 @@ def _limiter_records(client: APIClient, key: str | None) -> Iterator[Record]:
         state = "paused"
     elif status.waiting:
         state = "waiting"
+    service, account, model = whose_limit(status.name, client.service)
     for name, dimension in status.dimensions.items():
         yield {
-            "service": status.name or client.service,
+            "service": service,
             "kind": name,
-            "key": key,
+            "key": account or key,
+            "model": model,
             "state": state,
             "limit_per_minute": dimension.limit_per_minute,
             "burst": dimension.capacity,
@@ -101,6 +112,30 @@ def _limiter_records(client: APIClient, key: str | None) -> Iterator[Record]:
             "paused_seconds": status.paused_seconds,
             "store": status.shared,
         }
+
+
+def whose_limit(name: str, service: str) -> tuple[str, str | None, str | None]:
+    """Return the service, the account and the model that a limiter is named after.
+
+    Parameters
+    ----------
+    name : str
+        The limiter's. Behind a service's name stand the account's fingerprint and,
+        where each model has a limit of its own, the model.
+    service : str
+        Of the client that goes by it.
+
+    Examples
+    --------
+    >>> whose_limit("voyage 0123456789abcdef voyage-4", "voyage")
+    ('voyage', '01234567', 'voyage-4')
+    >>> whose_limit("paced", "paced"), whose_limit("", "catalog")
+    (('paced', None, None), ('catalog', None, None))
+    """
+    if not name.startswith(f"{service} "):
+        return name or service, None, None
+    account, _, model = name.removeprefix(f"{service} ").partition(" ")
+    return service, account[:KEY_CHARS], model or None
 
 
 def _breaker_record(breaker: BreakerStatus) -> Record:

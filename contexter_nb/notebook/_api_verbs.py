@@ -126,7 +126,10 @@ class APIVerbs:
         return make_frame("metrics", [metrics_record(each) for each in found])
 
     async def alerts(self) -> pd.DataFrame:
-        """Show what deserves attention, and what did.
+        """Show what deserves attention, and what did, in this kernel.
+
+        All its sessions and clients are watched together, as `requests` and `metrics`
+        show them together; ``own`` tells those that concern this session.
 
         Nothing is printed when one is raised; it goes to the log ``contexter_nb``, too,
         for whoever gives that a handler (``logging.basicConfig()``).
@@ -134,8 +137,9 @@ class APIVerbs:
         Returns
         -------
         pandas.DataFrame
-            A row per alert, open ones first: service, kind, state, value, threshold,
-            message, opened_at, closed_at.
+            A row per alert, open ones first: service, kind, state, own (whether this
+            session's clients had asked the service before it was over), value,
+            threshold, message, opened_at, closed_at.
         """
         self._open()
         found = sorted(
@@ -143,7 +147,8 @@ class APIVerbs:
             key=lambda each: (each.closed_at is None, each.opened_at),
             reverse=True,
         )
-        return make_frame("alerts", [alert_record(each) for each in found])
+        asked = self.remote.first_calls
+        return make_frame("alerts", [alert_record(each, asked) for each in found])
 
     async def limits(self) -> pd.DataFrame:
         """Show how the rate limits and the circuit breakers stand now.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 MAX_QUERY_CHARS = 10_000
 MAX_EF = 10_000
 _TEXT_COLUMNS = ("text", "content", "body", "passage", "document")
+_NAMED_COLUMNS = ("kind", "library", "section", "source", "title", "version")
+_LISTED_VALUES = 12
+_LISTED_CHARS = 200
 _SOURCES = ("installed", "stdlib", "folder", "frame", "context7")
 # As `contexter_nb.clients` takes it: "/owner/name", "/owner/name/tag" or "@tag".
 _CONTEXT7_ID = re.compile(r"/[^/\s]+/[^/\s]+(?:/[^/\s]+)?")
@@ -202,6 +205,49 @@ def check_libraries(conditions: Sequence[Condition], catalog: Catalog | None) ->
                         else way_out + "."
                     )
                 )
+
+
+def is_checkable(condition: Condition) -> bool:
+    """Tell whether a condition can name what no passage has, and find nothing by it."""
+    names = bool(condition.any_of or condition.prefix)
+    return names and not condition.negated and condition.column in _NAMED_COLUMNS
+
+
+def check_values(
+    condition: Condition, there: Collection[str], known: Collection[str]
+) -> None:
+    """Refuse a filter on a value that no passage has, as a misspelt one.
+
+    Parameters
+    ----------
+    condition : Condition
+        As `is_checkable` takes it.
+    there : collection of str
+        The values in the collection that meet it, whatever the other conditions.
+    known : collection of str
+        Values in the collection, to suggest from.
+
+    Raises
+    ------
+    InvalidArgumentError
+        One of the values is not there, or nothing begins with the prefix.
+    """
+    column, prefix = condition.column, condition.prefix
+    if prefix:
+        if there:
+            return
+        near = {each[: len(prefix)] for each in known if len(each) >= len(prefix)}
+        said = f"where has the prefix {prefix!r:.80}, with which no {column} begins"
+    else:
+        missing = [str(each) for each in condition.any_of if each not in there]
+        if not missing:
+            return
+        prefix, near = missing[0], set(known)
+        said = f"where names the {column} {prefix!r:.80}, which no passage has"
+    listed = ", ".join(repr(each) for each in sorted(known) if each)
+    if listed and len(known) <= _LISTED_VALUES and len(listed) <= _LISTED_CHARS:
+        said += f"; there are {listed}" if len(known) > 1 else f"; all have {listed}"
+    raise InvalidArgumentError(f"{said}.{did_you_mean(prefix, sorted(near))}")
 
 
 def context7_id(what: object, source: str | None, *, is_set: bool) -> str | None:

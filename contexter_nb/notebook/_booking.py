@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from contexter_nb.core import BreakerChange, CallRecord
 from contexter_nb.policies import APIMetrics, APIMonitor, CostLedger
 
@@ -15,11 +17,19 @@ class BookingMonitor:
     ----------
     monitor : APIMonitor
     ledger : CostLedger
+    first_calls : dict of str to datetime
+        Told when a service was asked for the first time, aware UTC.
     """
 
-    def __init__(self, monitor: APIMonitor, ledger: CostLedger) -> None:
+    def __init__(
+        self,
+        monitor: APIMonitor,
+        ledger: CostLedger,
+        first_calls: dict[str, datetime],
+    ) -> None:
         self._monitor = monitor
         self._ledger = ledger
+        self._first_calls = first_calls
 
     def record(self, call: CallRecord) -> None:
         """Take note of a call.
@@ -28,6 +38,7 @@ class BookingMonitor:
         ----------
         call : CallRecord
         """
+        self._first_calls.setdefault(call.service, call.started_at)
         self._monitor.record(call)
         self._ledger(call)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from contexter_nb.core import InvalidArgumentError
 from contexter_nb.notebook._cards import Cards
 from contexter_nb.notebook._session import Session, connect
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 _DEFAULT_LIMIT = 5
+_USE = (
+    "%docs has no question; write it behind, as in: %docs join two tables (%docs? "
+    "shows the options)."
+)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -47,6 +52,8 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
             """
             options = self.docs.parser.parse_args(_words(line))
             words = [*options.question, *(cell or "").split()]
+            if not words:
+                raise InvalidArgumentError(_USE)
             where = {"library": options.library} if options.library else None
             hits = _session(self.shell).search(
                 " ".join(words), limit=options.limit, mode=options.mode, where=where
@@ -59,10 +66,18 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 
 def _words(line: str) -> list[str]:
+    """Return the words of a line; those in quotes are one, and empty ones none."""
     try:
-        return shlex.split(line, posix=False)
+        words = shlex.split(line, posix=False)
     except ValueError:
         return line.split()
+    bare = (
+        each[1:-1]
+        if each[0] in "'\"" and len(each) > 1 and each[0] == each[-1]
+        else each
+        for each in words
+    )
+    return [each for each in bare if each.strip()]
 
 
 _KEPT: list[Session] = []

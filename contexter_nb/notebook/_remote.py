@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from contexter_nb.clients import Context7Client, QdrantAPIClient, VoyageAIClient
 from contexter_nb.core import Clock, InvalidArgumentError
@@ -37,6 +39,11 @@ class Remote:
         Where caches, limits and costs lie.
     monitor : APIMonitor
     clock : Clock
+
+    Attributes
+    ----------
+    first_calls : dict of str to datetime
+        When each service was asked by a client of this session for the first time.
     """
 
     def __init__(
@@ -59,6 +66,7 @@ class Remote:
         self._ledger: CostLedger | None = None
         self._limits_path = home / "limits.sqlite"
         self._closed = False
+        self.first_calls: dict[str, datetime] = {}
         self._limit_store: LimitStore | None = None
         self._voyage: VoyageAIClient | None = None
         self._context7: Context7Client | None = None
@@ -77,7 +85,7 @@ class Remote:
     @property
     def booking(self) -> BookingMonitor:
         """Return what clients tell of their calls, so that they are booked here."""
-        return BookingMonitor(self.monitor, self.ledger)
+        return BookingMonitor(self.monitor, self.ledger, self.first_calls)
 
     @property
     def limit_store(self) -> LimitStore:
@@ -147,6 +155,18 @@ class Remote:
                     monitor=self.booking,
                 )
         return self._qdrant
+
+    @property
+    def redis_place(self) -> str:
+        """Return host and port of the Redis that is set, or its socket; else nothing.
+
+        Neither the user nor the password of its address is in it.
+        """
+        url = self.settings.redis_url
+        if url is None:
+            return ""
+        parts = urlsplit(url.reveal())
+        return parts.netloc.rpartition("@")[2] or parts.path
 
     async def ping_redis(self) -> str | None:
         """Return why Redis does not answer, in a sentence; None where it does."""

@@ -13,6 +13,7 @@ from contexter_nb.core import Secret, SystemClock
 from contexter_nb.notebook import _completion, _status_card
 from contexter_nb.notebook._embedding import choose_embedder, choose_index
 from contexter_nb.notebook._feed import Feed
+from contexter_nb.notebook._flags import check_flag, check_flags, flags_of
 from contexter_nb.notebook._home import find_home, shown
 from contexter_nb.notebook._remote import Remote
 from contexter_nb.notebook._settings import Settings
@@ -34,12 +35,13 @@ def _synchronous(
     verb: Callable[Concatenate[Verbs, Given], Coroutine[Any, Any, Answer]],
 ) -> Callable[Concatenate[Session, Given], Answer]:
     """Return a verb as a method that blocks; interrupting it cancels the verb."""
-    known = names_of(verb)
+    known, flags = names_of(verb), flags_of(verb)
 
     @functools.wraps(verb)
     def method(self: Session, /, *args: Given.args, **kwargs: Given.kwargs) -> Answer:
         __tracebackhide__ = True
         check_names(verb.__name__, kwargs, known)
+        check_flags(flags, args, kwargs)
         return self._bridge.run(verb(self._verbs, *args, **kwargs))
 
     method.__qualname__ = f"Session.{verb.__name__}"
@@ -50,7 +52,7 @@ def _awaitable(
     verb: Callable[Concatenate[Verbs, Given], Coroutine[Any, Any, Answer]],
 ) -> Callable[Concatenate[AsyncSession, Given], Coroutine[Any, Any, Answer]]:
     """Return a verb as a coroutine method that may be awaited from any loop."""
-    known = names_of(verb)
+    known, flags = names_of(verb), flags_of(verb)
 
     @functools.wraps(verb)
     async def method(
@@ -58,6 +60,7 @@ def _awaitable(
     ) -> Answer:
         __tracebackhide__ = True
         check_names(verb.__name__, kwargs, known)
+        check_flags(flags, args, kwargs)
         return await self._bridge.arun(verb(self._verbs, *args, **kwargs))
 
     method.__qualname__ = f"AsyncSession.{verb.__name__}"
@@ -121,7 +124,9 @@ class AsyncSession:
 
     def __repr__(self) -> str:
         """Return what it is."""
-        return f"<contexter_nb AsyncSession, home {shown(self._verbs.home)}>"
+        state = "closed, " if self._verbs.closed else ""
+        home = shown(self._verbs.home)
+        return f"<contexter_nb AsyncSession, {state}home {home}>"
 
 
 class Session:
@@ -214,6 +219,7 @@ class Session:
         """
         from contexter_nb.dashboards import Explorer  # widgets load on first use
 
+        check_flag("rerank", rerank)
         return Explorer(
             self,
             query,
@@ -297,6 +303,7 @@ class Session:
             home=shown(verbs.home),
             embedder=identity,
             place=verbs.index_place,
+            redis=verbs.remote.redis_place,
             libraries=tuple(
                 (each.library, each.version, each.chunks) for each in libraries
             ),

@@ -21,11 +21,14 @@ class State:
         Why the index cannot be read, or nothing.
     place : str
         The server that the index is on; nothing where it lies in the home.
+    redis : str
+        The Redis that is shared, by host and port; nothing where none is.
     """
 
     home: str
     embedder: str = ""
     place: str = ""
+    redis: str = ""
     libraries: tuple[tuple[str, str, int], ...] = ()
     usd: float = 0.0
     closed: bool = False
@@ -75,5 +78,9 @@ def _facts(state: State) -> list[tuple[str, str]]:
         facts.append(("indexed", "not asked yet; nb.contents() lists it"))
     else:
         facts.append(("indexed", 'nothing yet; begin with nb.index("pandas")'))
+    if state.redis:
+        facts.append(
+            ("redis", f"shares answers, vectors and rate limits, at {state.redis}")
+        )
     facts.append(("cost so far", f"{state.usd:,.4f} USD"))
     return facts

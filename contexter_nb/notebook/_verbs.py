@@ -27,7 +27,9 @@ from contexter_nb.notebook._arguments import (
     check_mode,
     check_query,
     check_texts,
+    check_values,
     check_weights,
+    is_checkable,
 )
 from contexter_nb.notebook._experiment_verbs import ExperimentVerbs
 from contexter_nb.notebook._money_verbs import (
@@ -83,6 +85,9 @@ from contexter_nb.retrieval import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Titles may be many; among the commonest a near one is found in some milliseconds.
+_SUGGESTED_FROM = 10_000
 
 
 class Verbs(MoneyVerbs, ExperimentVerbs):
@@ -463,7 +468,8 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
         Raises
         ------
         InvalidArgumentError
-            An argument cannot be used; the message says what would do.
+            An argument cannot be used; the message says what would do. A value in
+            `where` that no passage has is told where nothing is found.
         EmptyIndexError
             Nothing is indexed yet.
         IndexMismatchError
@@ -514,6 +520,8 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
             hits = search()  # type: ignore[assignment]
         else:
             hits = await ask(search)
+        if not hits:
+            await self._check_values(conditions)
         found = self.clock.now()
         timings = {
             "embed": round((embedded - started) * 1000, 3),
@@ -532,6 +540,19 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
             attrs["reranker"] = ranked.model
         attrs |= {"timings_ms": timings, "tokens": tokens, "usd": usd}
         return make_frame("search", hit_records(hits), attrs)
+
+    async def _check_values(self, conditions: Sequence[Condition]) -> None:
+        """Refuse values that no passage has at all, where an answer is empty.
+
+        Whoever got hits pays nothing for it; and a value that is there, though not
+        together with what else was asked for, is no mistake.
+        """
+        for each in conditions:
+            if is_checkable(each):
+                facets = functools.partial(self.index_store.facets, each.column)
+                there = await ask(facets, (each,), limit=max(1, len(each.any_of)))
+                known = await ask(facets, limit=_SUGGESTED_FROM)
+                check_values(each, there, known)
 
     async def _embed_query(self, query: str) -> tuple[Vectors, int, float]:
         if isinstance(self.embedder, StaticEmbedder):
@@ -581,6 +602,8 @@ class Verbs(MoneyVerbs, ExperimentVerbs):
         if conditions:
             check_libraries(conditions, await self._catalog())
         hits = await ask(self.index_store.similar, chunk_id, limit, conditions)
+        if not hits:
+            await self._check_values(conditions)
         attrs = {"similar_to": chunk_id, "limit": limit, "where": _plain_where(where)}
         return make_frame("search", hit_records(hits), attrs)
 

@@ -730,14 +730,30 @@ def test_a_service_that_is_down_does_not_pass_the_deadline() -> None:
     run(main())
 
 
+async def down(request: Any, timeouts: Any, max_bytes: int) -> Any:
+    """Answer as a service that is away."""
+    raise ServerError("no", status_code=503)
+
+
 def test_health_is_asked_of_the_service_and_costs_no_quota() -> None:
     """A 404 of the bare address says that it is there; no connection says the rest."""
-
-    async def down(request: Any, timeouts: Any, max_bytes: int) -> Any:
-        raise ServerError("no", status_code=503)
-
     assert run(virtual(Context7Wire()).health_check()).healthy
     assert not run(virtual(down).health_check()).healthy
+
+
+def test_the_answer_that_health_waits_for_is_no_error() -> None:
+    """The bare address has no page, and that says that the service is there."""
+    monitor = APIMonitor()
+    found = [
+        run(virtual(each, monitor=monitor).health_check())
+        for each in (Context7Wire(), down)
+    ]
+    assert [each.healthy for each in found] == [True, False]
+    sick, well = monitor.requests()
+    assert (well.outcome, well.status_code, well.error_type) == ("ok", 404, None)
+    assert (sick.outcome, sick.error_type) == ("error", "ServerError")
+    (metrics,) = monitor.get_metrics()
+    assert (metrics.ok, metrics.errors) == (1, 1)
 
 
 def test_calls_are_told_to_the_monitor_by_name() -> None:

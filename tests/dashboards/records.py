@@ -101,6 +101,7 @@ def limit(**changes: Any) -> dict[str, Any]:
         "service": "voyage",
         "kind": "requests",
         "key": None,
+        "model": None,
         "state": "free",
         "limit_per_minute": 600.0,
         "burst": 20.0,

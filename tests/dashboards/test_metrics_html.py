@@ -16,7 +16,7 @@ from contexter_nb.policies import Alert
 from tests.dashboards.records import HOSTILE, call, failure, limit, seen
 from tests.loops import EPOCH
 
-VOID = {"br", "col", "img", "meta"}
+VOID = {"br", "col", "img", "meta", "wbr"}
 
 
 class Balanced(HTMLParser):
@@ -181,10 +181,10 @@ def test_limits_in_trouble_come_first() -> None:
 
 
 def test_a_service_is_shown_with_all_its_limits() -> None:
-    """Those of one account and model bear the service's name in front."""
-    rows = (limit(service="voyage 47ab voyage-4"), limit(service="voyager"))
+    """One of one account and model says so, in a cell of its own."""
+    rows = (limit(key="47ab01cd", model="voyage-4"), limit(service="voyager"))
     shown = drawn.limits_html(seen(view=MetricsView(service="voyage"), limits=rows))
-    assert "47ab" in shown
+    assert "voyage-4, 47ab01cd" in read(shown).text
     assert "voyager" not in shown
 
 
@@ -264,10 +264,15 @@ def test_many_services_make_no_more_html_than_some() -> None:
 
 
 def test_columns_keep_their_widths() -> None:
-    """Widths are shares of the table, given in a stylesheet that never changes."""
-    found = re.findall(
-        r"cx-of-log col:nth-child\((\d+)\){width:([\d.]+)%}", drawn.style()
-    )
-    assert [int(at) for at, _ in found] == list(range(1, len(found) + 1))
-    assert sum(float(width) for _, width in found) == pytest.approx(100, abs=1)
+    """Widths stand in a stylesheet that never changes; names share what is left."""
+    rule = r"cx-of-log col:nth-child\((\d+)\){width:(\d+)px}"
+    found = dict(re.findall(rule, drawn.style()))
+    assert found["1"] == "104"
+    assert not {"2", "3", "4"} & set(found)
     assert "width" not in drawn.operations_html(seen(call(service="x" * 90)))
+
+
+def test_a_name_is_broken_at_its_joints_and_hovered_whole() -> None:
+    """The hint has the name as it is; the cell says where a line may end."""
+    shown = drawn.operations_html(seen(call(operation="fetch_documentation")))
+    assert 'title="fetch_documentation">fetch_<wbr>documentation<' in shown

@@ -50,6 +50,23 @@ def test_columns_are_named_and_explained(name: str) -> None:
         assert column.dtype in SAMPLES
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_a_part_of_a_count_stands_right_below_it(name: str) -> None:
+    """The words "of these" follow the line that says what these are."""
+    before = ""
+    for column in KINDS[name].columns:
+        if column.meaning.startswith("of these"):
+            assert before == "int64", column.name
+        before = column.dtype
+
+
+def test_the_meaning_of_retries_says_what_is_counted() -> None:
+    """Attempts are sent, refused, or a call's first; retries are of the sent ones."""
+    table = describe().query("frame == 'metrics'").set_index("column")
+    assert table.loc["retries", "meaning"] == "requests sent after a call's first one"
+    assert table.loc["attempts", "meaning"] == "requests sent, retries among them"
+
+
 def test_one_name_means_one_thing_in_all_frames() -> None:
     """A column of one name has one dtype wherever it occurs."""
     table = describe()

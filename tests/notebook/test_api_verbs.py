@@ -37,6 +37,7 @@ from contexter_nb.policies import (
     TokenBucketRateLimiter,
 )
 from contexter_nb.sandbox import Sandbox, sandbox
+from tests.dashboards.records import call, failure
 from tests.fixtures import ROOT
 from tests.notebook.frame import assert_kind
 from tests.notebook.markup import read
@@ -263,6 +264,22 @@ def test_open_alerts_come_first(nb: Any) -> None:
     """Whatever their times, what is open stands above what is over."""
     states = nb.alerts()["state"].tolist()
     assert states == sorted(states, reverse=True)
+
+
+def test_an_alert_says_whether_it_is_of_this_session(nb: Any, tmp_path: Path) -> None:
+    """The kernel is watched as a whole; a new session is not told that it was wrong."""
+    service = f"sick-{next(_numbers)}"
+    wall = nb._verbs.clock.wall()
+    with cx.connect(home=tmp_path) as later:
+        for number in range(40):
+            made = failure(number, service=service, started_at=wall)
+            nb._verbs.remote.booking.record(made)
+        (mine,) = rows_of(nb.alerts(), service).to_dict("records")
+        (others,) = rows_of(later.alerts(), service).to_dict("records")
+        assert (mine["own"], others["own"]) == (True, False)
+        assert mine["message"] == others["message"]
+        later._verbs.remote.booking.record(call(service=service, started_at=wall))
+        assert rows_of(later.alerts(), service)["own"].tolist() == [True]
 
 
 def test_cache_hits_are_counted_with_their_lookups(nb: Any, box: Sandbox) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -142,6 +143,63 @@ REFUSED: dict[str, tuple[Act, type[Exception], tuple[str, ...]]] = {
         where({"library": ["json", "pandas"]}),
         InvalidArgumentError,
         ("'pandas'", "nb.index('pandas')"),
+    ),
+    "a kind that no passage has": (
+        where({"kind": "functoin"}),
+        InvalidArgumentError,
+        ("the kind 'functoin'", "no passage has", "Did you mean 'function'?"),
+    ),
+    "a source that no passage has, beside a library": (
+        where({"library": "json", "source": "instaled"}),
+        InvalidArgumentError,
+        ("'instaled'", "'installed', 'stdlib'", "Did you mean 'installed'?"),
+    ),
+    "a version that no passage has": (
+        where({"version": "1.2.3"}),
+        InvalidArgumentError,
+        ("the version '1.2.3'",),
+    ),
+    "a title that no passage has": (
+        where({"title": "textwrap.dendent"}),
+        InvalidArgumentError,
+        ("the title 'textwrap.dendent'", "Did you mean 'textwrap.dedent'"),
+    ),
+    "a prefix that no title has": (
+        where({"title": {"prefix": "textwarp."}}),
+        InvalidArgumentError,
+        ("the prefix 'textwarp.'", "no title begins", "Did you mean 'textwrap.'?"),
+    ),
+    "two kinds that no passage has": (
+        where({"kind": ["functoin", "clazz"]}),
+        InvalidArgumentError,
+        ("'functoin'",),
+    ),
+    "neighbours of a kind that no passage has": (
+        lambda nb: nb.similar(
+            nb.search("shorten a text")["chunk_id"].iloc[0], where={"kind": "clas"}
+        ),
+        InvalidArgumentError,
+        ("the kind 'clas'", "Did you mean 'class'?"),
+    ),
+    "a word as truth": (
+        search(exact="yes"),
+        InvalidArgumentError,
+        ("exact is 'yes'", "True or False"),
+    ),
+    "a number as truth": (
+        lambda nb: nb.search("shorten a text", 3, "hybrid", None, 1),
+        InvalidArgumentError,
+        ("exact is 1",),
+    ),
+    "a word as truth of emptying the index": (
+        lambda nb: nb.remove(everything="no"),
+        InvalidArgumentError,
+        ("everything is 'no'",),
+    ),
+    "a word as truth of a history": (
+        lambda nb: nb.judgments(history="all"),
+        InvalidArgumentError,
+        ("history is 'all'",),
     ),
     "no chunk id in a filter": (
         where({"chunk_id": "zz"}),
@@ -372,6 +430,42 @@ def test_every_refusal_is_one_sentence_and_a_suggestion_at_most(reader: Any) -> 
         except Exception:  # what is no refusal fails above
             continue
     assert not longer, "\n".join(longer)
+
+
+def test_a_value_that_is_there_but_not_with_the_others_finds_nothing(
+    reader: Any,
+) -> None:
+    """An empty answer is an answer; so is one to a `not` or to one of two kinds."""
+    assert reader.search(
+        "x", where={"library": "json", "title": "textwrap.dedent"}
+    ).empty
+    assert reader.search("x", mode="text", where={"kind": {"not": "functoin"}}).empty
+    assert len(reader.search("shorten", where={"kind": ["functoin", "function"]}))
+    assert reader.search("x", where={"tokens": {"gt": 10**6}}).empty
+
+
+def test_only_an_empty_answer_costs_a_second_look(
+    reader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With hits, no values are counted."""
+    store = reader._verbs.index_store
+    asked = []
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        asked.append(arguments)
+        return type(store).facets(store, *arguments, **named)
+
+    monkeypatch.setattr(store, "facets", counted)
+    assert len(reader.search("shorten a text", where={"kind": "function"}))
+    assert asked == []
+    with pytest.raises(InvalidArgumentError):
+        reader.search("shorten a text", where={"kind": "functoin"})
+    assert len(asked) == 2
+
+
+def test_numpys_own_truth_is_one(reader: Any) -> None:
+    """As a comparison of two of a frame's cells gives it."""
+    assert len(reader.search("shorten a text", exact=np.bool_(True)))
 
 
 def test_a_refused_argument_changes_nothing(session: Any) -> None:

@@ -113,7 +113,9 @@ ERRORS = {
     "await nb.aio.search('')": "InvalidArgumentError: query is empty",
     "cx.connect(embedder='statci')": "InvalidArgumentError: embedder is 'statci'",
     "%docs a --library textwarp": "InvalidArgumentError: where names the library",
-    "%docs": "InvalidArgumentError: query is empty",
+    "%docs": "InvalidArgumentError: %docs has no question; write it behind",
+    "%docs ''": "InvalidArgumentError: %docs has no question; write it behind",
+    '%docs -n 3 " "': "InvalidArgumentError: %docs has no question; write it behind",
     "nb.contents().contexter.cards()": "InvalidArgumentError: cards() shows hits",
 }
 

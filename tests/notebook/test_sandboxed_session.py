@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,3 +75,26 @@ def test_a_call_is_booked_once_however_many_sessions_are_open(
         assert stranger.costs().empty
     with connect(home=tmp_path / "one", **there) as later:
         assert int(later.costs()["tokens"].sum()) == paid
+
+
+def test_a_limit_says_whose_it_is_in_columns_of_their_own(
+    box: Sandbox, tmp_path: Path
+) -> None:
+    """A service by its name, an account by eight digits, a model where it has one."""
+    with connect(home=tmp_path, voyage_tier="tier 1", **box.arguments()) as nb:
+        nb.index(fruit())
+        nb.rerank("pear", ["apple", "pear"])
+        limits = nb.limits().query("service == 'voyage' and kind != 'breaker'")
+    assert set(limits["model"]) == {"voyage-4", "rerank-2.5-lite"}
+    assert limits["key"].nunique() == 1
+    assert re.fullmatch("[0-9a-f]{8}", limits["key"].iloc[0])
+
+
+def test_a_limit_of_all_models_names_none(box: Sandbox, tmp_path: Path) -> None:
+    """Without a payment method they share one."""
+    with connect(home=tmp_path, voyage_tier="free", **box.arguments()) as nb:
+        nb.index(fruit())
+        limits = nb.limits().query("service == 'voyage' and kind != 'breaker'")
+    assert limits["kind"].tolist() == ["requests", "tokens"]
+    assert limits["key"].str.len().tolist() == [8, 8]
+    assert limits["model"].isna().all()

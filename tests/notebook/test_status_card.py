@@ -57,6 +57,24 @@ def test_the_card_of_a_closed_session_says_so(session: Any) -> None:
     assert "closed" in read(session._repr_html_()).text
 
 
+def test_a_closed_session_is_closed_under_aio_as_well(session: Any) -> None:
+    """The coroutines' face says what the session's says."""
+    assert "AsyncSession, home" in repr(session.aio)
+    session.close()
+    assert "AsyncSession, closed, home" in repr(session.aio)
+
+
+def test_the_card_names_the_redis_that_is_used(tmp_path: Path) -> None:
+    """By its host and port; who logs in to it, and how, is shown nowhere."""
+    word = "-".join(["made", "up"])
+    with connect(home=tmp_path, redis_url=f"redis://me:{word}@localhost:6399/2") as nb:
+        for shown in (repr(nb), read(nb._repr_html_()).text):
+            assert "rate limits, at localhost:6399" in shown
+            assert word not in shown
+    with connect(home=tmp_path / "alone") as nb:
+        assert "shares answers" not in repr(nb)
+
+
 def test_the_card_names_a_dozen_libraries_and_counts_the_rest(session: Any) -> None:
     """Many libraries do not make a long card."""
     session.index([fruit(f"table{number:02}") for number in range(13)])
