@@ -21,12 +21,15 @@ from contexter_nb.dashboards._explorer_setting import (
 from contexter_nb.dashboards._explorer_state import State, view_code
 from contexter_nb.dashboards._freeze import Displays, as_page, as_snapshot, as_text
 from contexter_nb.frames import KINDS, make_frame
+from contexter_nb.notebook import check_names
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from contexter_nb.dashboards._explorer_widget import Screen
     from contexter_nb.notebook import Session
+
+_CHANGES = ("query", "mode", "limit", "where", "weights", "rerank")
 
 
 class Explorer:
@@ -142,9 +145,12 @@ class Explorer:
         ------
         InvalidArgumentError
             An argument cannot be used; the message says what would do.
+        TypeError
+            There is no such argument; the message says which was meant.
         ContexterError
             The search failed.
         """
+        check_names("search", changes, _CHANGES)
         now = self._desk.state.setting
         given: dict[str, Any] = {
             "query": now.query if query is None else query,

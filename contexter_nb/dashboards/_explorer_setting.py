@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -122,7 +121,7 @@ def code(setting: Setting, session: str = "nb") -> str:
 def _literal(value: Any) -> str:
     """Return a value as Python that black would not change."""
     if isinstance(value, str):
-        return json.dumps(value)
+        return f'"{"".join(map(_in_quotes, value))}"'
     if isinstance(value, (bool, int, float)):
         return repr(value)
     if isinstance(value, Mapping):
@@ -133,13 +132,33 @@ def _literal(value: Any) -> str:
     return repr(value)
 
 
-def label(setting: Setting) -> str:
+def _in_quotes(sign: str) -> str:
+    """Return a sign as a string in double quotes has it; what cannot be seen by code.
+
+    Examples
+    --------
+    >>> _in_quotes("ö"), _in_quotes("'"), len(_in_quotes('"'))
+    ('ö', "'", 2)
+    """
+    if sign in ('"', "\\"):
+        return f"\\{sign}"
+    return sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
+
+
+def label(setting: Setting, found: int | None = None) -> str:
     """Return how a setting searches, in a few words, without its question.
+
+    Parameters
+    ----------
+    found : int, optional
+        How many hits it was answered with, to be said, too.
 
     Examples
     --------
     >>> label(Setting(query="x", mode="text", picks={"kind": ("class", "function")}))
-    'by words · class, function · 10 hits'
+    'by words · class, function'
+    >>> label(Setting(query="x"), 1)
+    'hybrid · 1 hit'
     """
     parts = ["alike" if setting.similar_to else MODE_NAMES[setting.mode]]
     if setting.mode == "hybrid" and setting.weights is not None:
@@ -152,7 +171,9 @@ def label(setting: Setting) -> str:
     parts += [", ".join(values) for values in setting.picks.values()]
     if setting.fixed:
         parts.append(fixed_label(setting))
-    return " · ".join([*parts, f"{setting.limit} hits"])
+    if found is not None:
+        parts.append(f"{found:,} hit{'' if found == 1 else 's'}")
+    return " · ".join(parts)
 
 
 def fixed_label(setting: Setting) -> str:

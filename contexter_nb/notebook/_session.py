@@ -170,6 +170,7 @@ class Session:
     recall_check = _synchronous(Verbs.recall_check)
     close = _synchronous(Verbs.close)
 
+    @spelt
     def explorer(
         self,
         query: str = "",
@@ -200,6 +201,8 @@ class Session:
         ------
         InvalidArgumentError
             An argument cannot be used; the message says what would do.
+        SessionClosedError
+            The session is closed.
 
         Examples
         --------
@@ -212,6 +215,7 @@ class Session:
         """
         from contexter_nb.dashboards import Explorer  # widgets load on first use
 
+        self._verbs._open()
         return Explorer(
             self,
             query,

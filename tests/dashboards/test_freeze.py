@@ -127,6 +127,14 @@ def test_a_picture_shows_grades_and_problems(reader: Any) -> None:
     assert "Problem: The view asks for 'nonsense'" in text
 
 
+def test_a_picture_names_the_diamond_only_where_it_is_drawn(reader: Any) -> None:
+    """A search by words has no place for its question, and its picture claims none."""
+    by_words = pictures(reader.explorer("shorten a text", mode="text"))[0]
+    assert "diamond" not in by_words
+    assert "and the question" not in by_words
+    assert "diamond" in pictures(reader.explorer("shorten a text"))[0]
+
+
 def test_a_picture_has_a_budget(reader: Any) -> None:
     """Fifty hits stay below what a notebook can bear."""
     html, _ = pictures(reader.explorer("a text", limit=50))

@@ -367,7 +367,8 @@ class View {
       { viewBox: `0 0 ${MAP.width} ${MAP.height}`, class: "cx-map", role: "img", "aria-label": "Map of the collection" },
       this.cloud, this.links, this.dots);
     this.tip = h("div", { class: "cx-tip", hidden: true });
-    this.legend = h("figcaption", { class: "cx-legend" });
+    this.legend = h("span", {});
+    this.asked = h("span", {}, "; ◆ the question");
     const frame = h("div", {
       class: "cx-mapframe",
       on: {
@@ -376,7 +377,8 @@ class View {
         click: (event) => this.strike(event),
       },
     }, this.map, this.tip);
-    this.figure = h("figure", { class: "cx-figure" }, frame, this.legend);
+    this.figure = h("figure", { class: "cx-figure" }, frame,
+      h("figcaption", { class: "cx-legend" }, this.legend, this.asked));
     return this.figure;
   }
 
@@ -631,7 +633,7 @@ class View {
     const shown = number(cloud.ids.length);
     const of = cloud.chunks > cloud.ids.length ? `${shown} of ${number(cloud.chunks)}` : shown;
     this.legend.textContent =
-      `${of} passages on two main axes, ${Math.round(cloud.explained * 100)} % of variance; ◆ the question`;
+      `${of} passages on two main axes, ${Math.round(cloud.explained * 100)} % of variance`;
     this.tint();
   }
 
@@ -663,6 +665,7 @@ class View {
       }));
     }
     this.dots.replaceChildren(...dots);
+    this.asked.hidden = !question;
     this.map.setAttribute("aria-label",
       `Map of the collection with ${hits.length} hits${question ? " and the question" : ""}`);
     this.tint();
@@ -739,7 +742,7 @@ class View {
     } else if (status.phase === "cancelled") {
       text = hits.of ? "Cancelled; these are the hits from before." : "Cancelled.";
     } else if (status.phase === "done") {
-      const facts = [`${number(hits.now.length)} hits`, `${status.ms < 10 ? status.ms : number(Math.round(status.ms))} ms`];
+      const facts = [`${number(hits.now.length)} ${hits.now.length === 1 ? "hit" : "hits"}`, `${status.ms < 10 ? status.ms : number(Math.round(status.ms))} ms`];
       if (hits.pinned) facts.push(`${status.common} in both`);
       if (status.chunks) facts.push(`${number(status.chunks)} passages`);
       if (status.tokens) facts.push(`${number(status.tokens)} ${status.tokens === 1 ? "token" : "tokens"}`);
