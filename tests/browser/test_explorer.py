@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,14 @@ import pytest
 
 from tests.browser.axe import axe_or_skip, violations
 from tests.browser.lab import (
+    EXECUTE,
     chromium_or_skip,
+    execute,
     open_notebook,
     run_all,
     start_lab,
     visit,
+    write_notebook,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -30,40 +32,6 @@ OUTPUTS = (
     "JSON.stringify(window.jupyterapp.shell.currentWidget.content.model.cells.get(1)"
     ".outputs.toJSON())"
 )
-EXECUTE = """async (code) => {
-  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-  const future = kernel.requestExecute({code, store_history: false});
-  let told = "";
-  future.onIOPub = (message) => {
-    if (message.header.msg_type === "stream") told += message.content.text;
-    if (message.header.msg_type === "error") told += "ERROR " + message.content.evalue;
-  };
-  await future.done;
-  return told;
-}"""
-
-
-def write_notebook(path: Path, *sources: str) -> None:
-    """Write a notebook of some code cells."""
-    cells = [
-        {
-            "cell_type": "code",
-            "id": f"cell-{at}",
-            "source": source,
-            "metadata": {},
-            "outputs": [],
-            "execution_count": None,
-        }
-        for at, source in enumerate(sources)
-    ]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = {
-        "cells": cells,
-        "metadata": {"kernelspec": kernel},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    path.write_text(json.dumps(notebook), encoding="utf-8")
 
 
 class Person:
@@ -82,7 +50,7 @@ class Person:
 
     def python(self, code: str) -> str:
         """Run code in the kernel and return what it printed."""
-        return str(self.page.evaluate(EXECUTE, code)).strip()
+        return execute(self.page, code)
 
     def button(self, name: str) -> Any:
         """Return a button of the explorer by its name."""
