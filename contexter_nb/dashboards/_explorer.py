@@ -20,7 +20,7 @@ from contexter_nb.dashboards._explorer_setting import (
 )
 from contexter_nb.dashboards._explorer_state import State, view_code
 from contexter_nb.dashboards._freeze import Displays, as_page, as_snapshot, as_text
-from contexter_nb.frames import KINDS, make_frame
+from contexter_nb.frames import make_frame
 from contexter_nb.notebook import check_names
 
 if TYPE_CHECKING:
@@ -87,16 +87,8 @@ class Explorer:
 
     @property
     def judgments(self) -> pd.DataFrame:
-        """Return what was judged: query, chunk_id, grade, judged_at (UTC).
-
-        Where the session keeps judgments these are all of them, else those of this
-        view.
-        """
-        listed = getattr(self._session, "judgments", None)
-        if listed is not None:
-            frame: pd.DataFrame = listed()
-            return frame
-        return _judgments_frame(list(self._desk.records.values()))
+        """Return what was judged in this home, as ``nb.judgments()`` does."""
+        return self._session.judgments()
 
     @property
     def code(self) -> str:
@@ -268,27 +260,3 @@ def _checked(
     setting = Setting(query=query, mode=mode, limit=limit, rerank=bool(rerank))
     weigh = dict(weights) if weights is not None else None
     return replace(setting, picks=picks, fixed=fixed, weights=weigh)
-
-
-def _judgments_frame(records: list[dict[str, Any]]) -> pd.DataFrame:
-    if "judgments" in KINDS:
-        return make_frame("judgments", records)
-    import pandas as pd
-
-    columns = {
-        "query": "str",
-        "chunk_id": "str",
-        "grade": "int64",
-        "judged_at": "datetime64[us, UTC]",
-    }
-    return pd.DataFrame(
-        {
-            name: pd.Series(
-                pd.to_datetime([each[name] for each in records], utc=True)
-                if name == "judged_at"
-                else [each[name] for each in records],
-                dtype=dtype,
-            )
-            for name, dtype in columns.items()
-        }
-    )

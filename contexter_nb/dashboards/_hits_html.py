@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from contexter_nb.dashboards._grades import grade_label
 from contexter_nb.dashboards._look import escape
 
 TEXT_CHARS = 700
@@ -31,7 +32,7 @@ def _item(hit: Mapping[str, Any], grade: int | None) -> str:
     )
     notes = [_move(hit["was"], hit["rank"])] if "was" in hit else []
     if grade is not None:
-        notes.append("judged relevant" if grade > 0 else "judged not relevant")
+        notes.append(f"judged {grade_label(grade)}")
     tail = "".join(f" · <strong>{escape(note)}</strong>" for note in notes)
     return (
         f"<li><div><strong>{_title(hit)}</strong> "

@@ -139,7 +139,7 @@ def test_typing_filters_and_back(person: Person) -> None:
 
 
 def test_keys_move_open_and_judge(person: Person) -> None:
-    """Arrows go from hit to hit, Enter opens, + judges, / leads to the question."""
+    """Arrows go from hit to hit, Enter opens, 0 to 3 and + and − judge, / asks."""
     person.query.press("ArrowDown")
     person.page.keyboard.press("ArrowDown")
     second = person.cards.nth(1)
@@ -147,13 +147,21 @@ def test_keys_move_open_and_judge(person: Person) -> None:
     person.page.keyboard.press("Enter")
     assert "cx-open" in second.get_attribute("class")
     person.page.keyboard.press("+")
-    person.page.locator(".cx-up[aria-pressed=true]").wait_for()
+    second.locator(".cx-g1[aria-pressed=true]").wait_for()
     assert person.python("print(explorer.selection['rank'].tolist())") == "[2]"
     graded = "print(explorer.judgments['grade'].tolist()[-1])"
     assert person.python(graded) == "1"
-    person.page.keyboard.press("-")
-    person.page.locator(".cx-down[aria-pressed=true]").wait_for()
-    assert person.python(graded) == "0"
+    for key, grade in (("-", 0), ("3", 3), ("2", 2)):
+        person.page.keyboard.press(key)
+        second.locator(f".cx-g{grade}[aria-pressed=true]").wait_for()
+        assert second.locator("[aria-pressed=true]").count() == 1
+    told = person.cards.nth(1).get_by_role("button", name="2, helps")
+    assert told.get_attribute("aria-pressed") == "true"
+    assert person.python(graded) == "2"
+    rows = int(person.python("print(len(explorer.judgments))"))
+    person.page.keyboard.press("2")
+    second.locator("[aria-pressed=true]").wait_for(state="detached")
+    assert person.python("print(len(explorer.judgments))") == str(rows - 1)
     person.page.keyboard.press("/")
     assert person.query.evaluate("node => node === document.activeElement")
 
@@ -248,7 +256,7 @@ def test_it_is_accessible(person: Person, theme: str) -> None:
     light = str(theme.endswith("Light")).lower()
     person.page.locator(f"body[data-jp-theme-light={light}]").wait_for(state="attached")
     assert violations(person.page, ".cx-explorer") == []
-    person.cards.first.locator(".cx-up").click()
+    person.cards.first.locator(".cx-g3").click()
     person.button("Compare").click()
     person.page.locator(".cx-modes label", has_text="Meaning").click()
     person.page.locator(".cx-heads", has_text="by meaning").wait_for()

@@ -119,7 +119,7 @@ def test_grades_are_kept_and_recalled(explorer: Any) -> None:
     # What is shown at once is not undone by what is read before it is written.
     default_bridge().run(explorer._desk.refresh())
     assert browser.widget.marks["judged"] == {first: 1}
-    wait_until(lambda: not explorer._desk._judging)
+    wait_until(lambda: not explorer._desk._grades._under_way)
     row = explorer.judgments.query("query == @QUESTION").iloc[-1]
     assert (row["chunk_id"], row["grade"]) == (first, 1)
     assert str(explorer.judgments["judged_at"].dtype) == "datetime64[us, UTC]"

@@ -116,13 +116,13 @@ def test_a_picture_shows_grades_and_problems(reader: Any) -> None:
     explorer = reader.explorer("shorten a text", limit=3)
     desk = explorer._desk
     first = explorer.results["chunk_id"].iloc[0]
-    default_bridge().run(desk.take({"do": "judge", "id": first, "grade": 1}))
+    default_bridge().run(desk.take({"do": "judge", "id": first, "grade": 2}))
     default_bridge().run(desk.take({"do": "pin"}))
     setting = {**explorer.widget.setting, "mode": "text"}
     default_bridge().run(desk.take({"do": "search", "setting": setting}))
     default_bridge().run(desk.take({"do": "nonsense"}))
     text = Reader(explorer.to_html()).text
-    assert "judged relevant" in text
+    assert "judged 2, helps" in text
     assert "pinned: hybrid" in text
     assert "Problem: The view asks for 'nonsense'" in text
 
