@@ -110,7 +110,7 @@ def code(setting: Setting, session: str = "nb") -> str:
     """
     verb, given = arguments(setting)
     first, *rest = given.items()
-    parts = [_literal(first[1]), *(f"{key}={_literal(value)}" for key, value in rest)]
+    parts = [literal(first[1]), *(f"{key}={literal(value)}" for key, value in rest)]
     line = f"{session}.{verb}({', '.join(parts)})"
     if len(line) <= _WIDTH and "\n" not in line:
         return line
@@ -118,17 +118,23 @@ def code(setting: Setting, session: str = "nb") -> str:
     return f"{session}.{verb}(\n{inside})"
 
 
-def _literal(value: Any) -> str:
-    """Return a value as Python that black would not change."""
+def literal(value: Any) -> str:
+    """Return a value as Python that black would not change.
+
+    Examples
+    --------
+    >>> literal({"kind": ("class", "méthode")})
+    '{"kind": ["class", "méthode"]}'
+    """
     if isinstance(value, str):
         return f'"{"".join(map(_in_quotes, value))}"'
     if isinstance(value, (bool, int, float)):
         return repr(value)
     if isinstance(value, Mapping):
-        pairs = (f"{_literal(key)}: {_literal(each)}" for key, each in value.items())
+        pairs = (f"{literal(key)}: {literal(each)}" for key, each in value.items())
         return f"{{{', '.join(pairs)}}}"
     if isinstance(value, (list, tuple, set, frozenset)):
-        return f"[{', '.join(_literal(each) for each in value)}]"
+        return f"[{', '.join(literal(each) for each in value)}]"
     return repr(value)
 
 
@@ -178,7 +184,7 @@ def label(setting: Setting, found: int | None = None) -> str:
 
 def fixed_label(setting: Setting) -> str:
     """Return the part of the filter that a view cannot change, as it was written."""
-    return _literal(dict(setting.fixed)) if setting.fixed else ""
+    return literal(dict(setting.fixed)) if setting.fixed else ""
 
 
 def to_wire(setting: Setting) -> dict[str, Any]:

@@ -29,15 +29,27 @@ def as_snapshot(state: State) -> str:
 def as_page(state: State) -> str:
     """Return the snapshot as a page of its own, which loads nothing."""
     query = state.answer.setting.query if state.answer else ""
-    title = escape(query or "Documentation search")
+    return page(query or "Documentation search", as_snapshot(state) + _cell(state))
+
+
+def page(title: str, body: str) -> str:
+    """Return a page that loads nothing.
+
+    Parameters
+    ----------
+    title : str
+        Text.
+    body : str
+        HTML.
+    """
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title>"
+        f"<title>{escape(title)}</title>"
         "<style>:root{color-scheme:light dark}body{margin:24px;font-family:system-ui,"
         "sans-serif}</style></head>"
-        f"<body><main>{as_snapshot(state)}{_cell(state)}</main></body></html>\n"
+        f"<body><main>{body}</main></body></html>\n"
     )
 
 

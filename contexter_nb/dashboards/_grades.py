@@ -55,6 +55,11 @@ class GradeWriter:
             self._under_way.remove(own)
             self._ended += 1
 
+    async def settled(self) -> None:
+        """Wait until what was given so far is written."""
+        async with self._turn:
+            pass
+
     async def recall(self, query: str) -> dict[str, int]:
         """Return a question's grades by chunk id, with those still being written."""
         while True:

@@ -728,7 +728,7 @@ class View extends LiveView {
     }
     if (event.key === "Enter" && event.target === card) this.open(card);
     else if (event.repeat) return false;
-    else if (/^[0-3]$/.test(event.key)) this.judge(id, Number(event.key));
+    else if (digit(event) !== null) this.judge(id, digit(event));
     else if (event.key === "+" || event.key === "=") this.judge(id, 1);
     else if (event.key === "-") this.judge(id, 0);
     else if (event.key === "x") this.send({ do: "select", id, adding: true });

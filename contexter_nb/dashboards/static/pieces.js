@@ -59,6 +59,13 @@ const runs = (texts) =>
 
 const webUrl = (url) => (/^https?:\/\//i.test(url) ? url : "");
 
+// The grade of a key; also where digits need Shift, as on French keyboards.
+function digit(event) {
+  if (/^[0-3]$/.test(event.key)) return Number(event.key);
+  const code = event.shiftKey ? null : /^Digit([0-3])$/.exec(event.code);
+  return code ? Number(code[1]) : null;
+}
+
 async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
