@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from contexter_nb.dashboards._cache_dashboard import CacheDashboard
 from contexter_nb.dashboards._explorer import Explorer
+from contexter_nb.dashboards._judging import JudgingExplorer
 from contexter_nb.dashboards._metrics_dashboard import MetricsDashboard
 
 __all__ = [
     "CacheDashboard",
     "Explorer",
+    "JudgingExplorer",
     "MetricsDashboard",
 ]

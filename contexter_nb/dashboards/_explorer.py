@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import concurrent.futures
-import os
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contexter_nb.bridge import default_bridge
@@ -18,18 +16,21 @@ from contexter_nb.dashboards._explorer_setting import (
     Setting,
     split_where,
 )
-from contexter_nb.dashboards._explorer_state import State, view_code
-from contexter_nb.dashboards._freeze import Displays, as_page, as_snapshot, as_text
-from contexter_nb.frames import KINDS, make_frame
+from contexter_nb.dashboards._explorer_state import view_code
+from contexter_nb.dashboards._freeze import as_page, as_snapshot, as_text
+from contexter_nb.dashboards._view import View
+from contexter_nb.frames import make_frame
+from contexter_nb.notebook import check_names
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from contexter_nb.dashboards._explorer_widget import Screen
     from contexter_nb.notebook import Session
 
+_CHANGES = ("query", "mode", "limit", "where", "weights", "rerank")
 
-class Explorer:
+
+class Explorer(View):
     """A view to search with: type, filter, compare, judge. Made by ``nb.explorer()``.
 
     Displays as a widget where the front end has one, and as a still picture on GitHub,
@@ -64,10 +65,8 @@ class Explorer:
         rerank: bool = False,
     ) -> None:
         setting = _checked(query, mode, limit, where, weights, rerank)
-        self._session = session
-        self._displays = Displays()
-        self._screen: Screen | None = None
-        self._desk = Desk(session, setting, self._show, self.freeze)
+        super().__init__(session)
+        self._desk: Desk = Desk(session, setting, self._show, self.freeze)
         self._run(self._desk.search(setting), must=InvalidArgumentError)
 
     @property
@@ -83,45 +82,9 @@ class Explorer:
         return found[found["chunk_id"].isin(self._desk.state.selection)]
 
     @property
-    def judgments(self) -> pd.DataFrame:
-        """Return what was judged: query, chunk_id, grade, judged_at (UTC).
-
-        Where the session keeps judgments these are all of them, else those of this
-        view.
-        """
-        listed = getattr(self._session, "judgments", None)
-        if listed is not None:
-            frame: pd.DataFrame = listed()
-            return frame
-        return _judgments_frame(list(self._desk.records.values()))
-
-    @property
     def code(self) -> str:
         """Return the cell that gives the hits that are shown."""
         return view_code(self._desk.state)
-
-    @property
-    def widget(self) -> Any:
-        """Return the widget itself, for a layout of ipywidgets.
-
-        Raises
-        ------
-        InvalidArgumentError
-            anywidget is not installed.
-        """
-        if self._screen is None:
-            try:
-                from contexter_nb.dashboards._explorer_widget import Screen
-
-                self._screen = Screen(self._desk.state, self._take)
-            except ImportError as exc:
-                raise InvalidArgumentError(
-                    "The live view needs anywidget; pip install anywidget, or use "
-                    "the frames (explorer.results)."
-                ) from exc
-            # What changed while it was made.
-            default_bridge().submit(self._desk.refresh())
-        return self._screen.widget
 
     def search(self, query: str | None = None, **changes: Any) -> pd.DataFrame:
         """Ask in the view, as if typed there, and return the hits.
@@ -142,9 +105,12 @@ class Explorer:
         ------
         InvalidArgumentError
             An argument cannot be used; the message says what would do.
+        TypeError
+            There is no such argument; the message says which was meant.
         ContexterError
             The search failed.
         """
+        check_names("search", changes, _CHANGES)
         now = self._desk.state.setting
         given: dict[str, Any] = {
             "query": now.query if query is None else query,
@@ -158,63 +124,20 @@ class Explorer:
         self._run(self._desk.search(_checked(**given)), must=Exception)
         return self.results
 
-    def freeze(self) -> None:
-        """Replace the view, wherever it is displayed, by a still picture of itself.
+    def _new_screen(self) -> Any:
+        from contexter_nb.dashboards._explorer_widget import Screen
 
-        The picture holds no script and needs no kernel: a saved notebook keeps it. The
-        explorer stays usable and can be displayed again.
-        """
-        self._displays.replace(as_snapshot(self._desk.state), repr(self))
+        return Screen(self._desk.state, self._take)
 
-    def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Return the picture as a page of its own, which loads nothing.
+    def _snapshot(self) -> str:
+        return as_snapshot(self._desk.state)
 
-        Parameters
-        ----------
-        path : path-like, optional
-            Where to write it, too.
-        """
-        page = as_page(self._desk.state)
-        if path is not None:
-            Path(path).write_text(page, encoding="utf-8")
-        return page
-
-    def close(self) -> None:
-        """Give up what is under way and take the live view out of the notebook."""
-        default_bridge().run(self._desk.leave())
-        if self._screen is not None:
-            self._screen.widget.close()
-            self._screen = None
-
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        data: dict[str, Any] = {}
-        metadata: dict[str, Any] = {}
-        try:
-            bundle = self.widget._repr_mimebundle_()
-        except InvalidArgumentError:
-            bundle = None
-        if isinstance(bundle, tuple):
-            data, metadata = map(dict, bundle)
-        elif bundle is not None:
-            data = dict(bundle)
-        data["text/html"] = as_snapshot(self._desk.state)
-        data["text/plain"] = repr(self)
-        return data, metadata
-
-    def _ipython_display_(self) -> None:
-        self._displays.show(*self._repr_mimebundle_())
+    def _page(self) -> str:
+        return as_page(self._desk.state)
 
     def __repr__(self) -> str:
         """Return the hits as text."""
         return as_text(self._desk.state)
-
-    def _show(self, state: State) -> None:
-        if self._screen is not None:
-            self._screen.show(state)
-
-    def _take(self, message: Mapping[str, Any]) -> None:
-        """Hand a message to the desk; the callback must neither wait nor fail."""
-        default_bridge().submit(self._desk.take(message))
 
     def _run(self, search: Coroutine[Any, Any, None], *, must: type[Exception]) -> None:
         """Wait for a search; raise only what the caller must hear of."""
@@ -262,27 +185,3 @@ def _checked(
     setting = Setting(query=query, mode=mode, limit=limit, rerank=bool(rerank))
     weigh = dict(weights) if weights is not None else None
     return replace(setting, picks=picks, fixed=fixed, weights=weigh)
-
-
-def _judgments_frame(records: list[dict[str, Any]]) -> pd.DataFrame:
-    if "judgments" in KINDS:
-        return make_frame("judgments", records)
-    import pandas as pd
-
-    columns = {
-        "query": "str",
-        "chunk_id": "str",
-        "grade": "int64",
-        "judged_at": "datetime64[us, UTC]",
-    }
-    return pd.DataFrame(
-        {
-            name: pd.Series(
-                pd.to_datetime([each[name] for each in records], utc=True)
-                if name == "judged_at"
-                else [each[name] for each in records],
-                dtype=dtype,
-            )
-            for name, dtype in columns.items()
-        }
-    )

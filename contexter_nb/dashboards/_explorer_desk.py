@@ -23,11 +23,12 @@ from contexter_nb.core import (
 from contexter_nb.dashboards import _explorer_state as states
 from contexter_nb.dashboards._explorer_setting import Setting, arguments, from_wire
 from contexter_nb.dashboards._explorer_state import NOBODY, Answer, Asked, State
+from contexter_nb.dashboards._grades import GradeWriter
 from contexter_nb.dashboards._map import SAMPLE, Atlas, atlas, placed
 from contexter_nb.notebook import Collection, Session, can_rerank
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 _charts: WeakKeyDictionary[Session, tuple[Hashable, Atlas]] = WeakKeyDictionary()
 
@@ -56,10 +57,7 @@ class Desk:
     ) -> None:
         self.session = session
         self.state = State(setting=setting, can_rerank=can_rerank(session))
-        self.records: dict[tuple[str, str], dict[str, Any]] = {}
-        # Judgments on their way to the disk, and how many came there.
-        self._judging: dict[tuple[str, str], int | None] = {}
-        self._written = 0
+        self._grades = GradeWriter(session)
         self._collection = Collection(session)
         self._clock: Clock = SystemClock()
         self._show = show
@@ -251,57 +249,18 @@ class Desk:
         query = answer.setting.query.strip()
         before = self.state.judged.get(chunk_id)
         self._become(states.judging(self.state, {chunk_id: grade}))
-        keep = getattr(self.session.aio, "judge", None)
-        self._judging[query, chunk_id] = grade
         try:
-            if keep is not None:
-                await keep(query, chunk_id, grade)
+            await self._grades.write(query, chunk_id, grade)
         except Exception:
-            self._become(states.judging(self.state, {chunk_id: before}))
+            if self.state.setting.query.strip() == query:
+                self._become(states.judging(self.state, {chunk_id: before}))
             raise
-        finally:
-            self._judging.pop((query, chunk_id), None)
-            self._written += 1
-        self._note(query, chunk_id, grade)
-
-    def _note(self, query: str, chunk_id: str, grade: int | None) -> None:
-        self.records.pop((query, chunk_id), None)
-        if grade is not None:
-            self.records[query, chunk_id] = {
-                "query": query,
-                "chunk_id": chunk_id,
-                "grade": grade,
-                "judged_at": self._clock.wall().isoformat(),
-            }
 
     async def _recall_grades(self, setting: Setting) -> None:
         """Show the grades that were given for this question, also on other days."""
-        query = setting.query.strip()
         if setting.is_blank or setting.similar_to:
             return
-        grades: dict[str, int] = {
-            key[1]: each["grade"]
-            for key, each in self.records.items()
-            if key[0] == query
-        }
-        listed = getattr(self.session.aio, "judgments", None)
-        while listed is not None:
-            written = self._written
-            frame: pd.DataFrame = await listed()
-            own = frame[frame["query"] == query]
-            grades = dict(zip(own["chunk_id"], map(int, own["grade"]), strict=True))
-            if written == self._written:  # else it may have been read too early
-                break
-        under_way = {
-            chunk_id: grade
-            for (asked, chunk_id), grade in self._judging.items()
-            if asked == query
-        }
-        judged = {
-            chunk_id: grade
-            for chunk_id, grade in {**grades, **under_way}.items()
-            if grade is not None
-        }
+        judged = await self._grades.recall(setting.query)
         if judged != dict(self.state.judged):
             self._become(replace(self.state, judged=judged))
 

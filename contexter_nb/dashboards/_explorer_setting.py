@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -111,7 +110,7 @@ def code(setting: Setting, session: str = "nb") -> str:
     """
     verb, given = arguments(setting)
     first, *rest = given.items()
-    parts = [_literal(first[1]), *(f"{key}={_literal(value)}" for key, value in rest)]
+    parts = [literal(first[1]), *(f"{key}={literal(value)}" for key, value in rest)]
     line = f"{session}.{verb}({', '.join(parts)})"
     if len(line) <= _WIDTH and "\n" not in line:
         return line
@@ -119,27 +118,53 @@ def code(setting: Setting, session: str = "nb") -> str:
     return f"{session}.{verb}(\n{inside})"
 
 
-def _literal(value: Any) -> str:
-    """Return a value as Python that black would not change."""
+def literal(value: Any) -> str:
+    """Return a value as Python that black would not change.
+
+    Examples
+    --------
+    >>> literal({"kind": ("class", "méthode")})
+    '{"kind": ["class", "méthode"]}'
+    """
     if isinstance(value, str):
-        return json.dumps(value)
+        return f'"{"".join(map(_in_quotes, value))}"'
     if isinstance(value, (bool, int, float)):
         return repr(value)
     if isinstance(value, Mapping):
-        pairs = (f"{_literal(key)}: {_literal(each)}" for key, each in value.items())
+        pairs = (f"{literal(key)}: {literal(each)}" for key, each in value.items())
         return f"{{{', '.join(pairs)}}}"
     if isinstance(value, (list, tuple, set, frozenset)):
-        return f"[{', '.join(_literal(each) for each in value)}]"
+        return f"[{', '.join(literal(each) for each in value)}]"
     return repr(value)
 
 
-def label(setting: Setting) -> str:
+def _in_quotes(sign: str) -> str:
+    """Return a sign as a string in double quotes has it; what cannot be seen by code.
+
+    Examples
+    --------
+    >>> _in_quotes("ö"), _in_quotes("'"), len(_in_quotes('"'))
+    ('ö', "'", 2)
+    """
+    if sign in ('"', "\\"):
+        return f"\\{sign}"
+    return sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
+
+
+def label(setting: Setting, found: int | None = None) -> str:
     """Return how a setting searches, in a few words, without its question.
+
+    Parameters
+    ----------
+    found : int, optional
+        How many hits it was answered with, to be said, too.
 
     Examples
     --------
     >>> label(Setting(query="x", mode="text", picks={"kind": ("class", "function")}))
-    'by words · class, function · 10 hits'
+    'by words · class, function'
+    >>> label(Setting(query="x"), 1)
+    'hybrid · 1 hit'
     """
     parts = ["alike" if setting.similar_to else MODE_NAMES[setting.mode]]
     if setting.mode == "hybrid" and setting.weights is not None:
@@ -152,12 +177,14 @@ def label(setting: Setting) -> str:
     parts += [", ".join(values) for values in setting.picks.values()]
     if setting.fixed:
         parts.append(fixed_label(setting))
-    return " · ".join([*parts, f"{setting.limit} hits"])
+    if found is not None:
+        parts.append(f"{found:,} hit{'' if found == 1 else 's'}")
+    return " · ".join(parts)
 
 
 def fixed_label(setting: Setting) -> str:
     """Return the part of the filter that a view cannot change, as it was written."""
-    return _literal(dict(setting.fixed)) if setting.fixed else ""
+    return literal(dict(setting.fixed)) if setting.fixed else ""
 
 
 def to_wire(setting: Setting) -> dict[str, Any]:

@@ -221,10 +221,10 @@ def shown(state: State) -> dict[str, Any]:
         "status": _status(state, hits, others),
         "hits": {
             "of": _title(answer.setting) if answer else "",
-            "label": label(answer.setting) if answer else "",
+            "label": label(answer.setting, len(hits)) if answer else "",
             "now": with_moves(hits, others) if pinned else hits,
             "pinned": with_moves(others, hits) if pinned else None,
-            "pinned_label": label(state.pinned) if state.pinned else "",
+            "pinned_label": label(state.pinned, len(others)) if state.pinned else "",
         },
         "facets": facet_rows(state),
         "points": {key: list(place) for key, place in state.places.items()},

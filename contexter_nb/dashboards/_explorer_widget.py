@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from contexter_nb.dashboards._explorer_state import State, shown
+from contexter_nb.dashboards._grades import GRADES
 from contexter_nb.dashboards._map import Atlas
 
 PARTS = ("setting", "status", "hits", "facets", "points", "marks")
@@ -18,6 +20,12 @@ PARTS = ("setting", "status", "hits", "facets", "points", "marks")
 def asset(name: str) -> str:
     """Return a file that the browser needs."""
     return files(__package__).joinpath("static", name).read_text(encoding="utf-8")
+
+
+def script(name: str) -> str:
+    """Return a view's module: the words of the grades, the pieces, and its own part."""
+    words = f"const GRADES = {json.dumps(GRADES)};\n"
+    return words + asset("pieces.js") + asset(name)
 
 
 @cache
@@ -29,7 +37,7 @@ def widget_class() -> Any:
     class ExplorerWidget(anywidget.AnyWidget):
         """Shows the parts of a state; only its owner writes them."""
 
-        _esm = asset("explorer.js")
+        _esm = script("explorer.js")
         _css = asset("look.css") + asset("explorer.css")
         setting = Dict().tag(sync=True)
         status = Dict().tag(sync=True)

@@ -29,15 +29,27 @@ def as_snapshot(state: State) -> str:
 def as_page(state: State) -> str:
     """Return the snapshot as a page of its own, which loads nothing."""
     query = state.answer.setting.query if state.answer else ""
-    title = escape(query or "Documentation search")
+    return page(query or "Documentation search", as_snapshot(state) + _cell(state))
+
+
+def page(title: str, body: str) -> str:
+    """Return a page that loads nothing.
+
+    Parameters
+    ----------
+    title : str
+        Text.
+    body : str
+        HTML.
+    """
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title>"
+        f"<title>{escape(title)}</title>"
         "<style>:root{color-scheme:light dark}body{margin:24px;font-family:system-ui,"
         "sans-serif}</style></head>"
-        f"<body><main>{as_snapshot(state)}{_cell(state)}</main></body></html>\n"
+        f"<body><main>{body}</main></body></html>\n"
     )
 
 
@@ -51,8 +63,7 @@ def _heading(state: State) -> str:
         return f"<p><strong>Documentation search</strong></p><p>{escape(told)}</p>"
     asked = answer.setting.query.strip() if not answer.setting.similar_to else ""
     facts = [
-        label(answer.setting),
-        f"{count(len(answer.hits))} found in {milliseconds(answer.total_ms)}",
+        f"{label(answer.setting, len(answer.hits))} in {milliseconds(answer.total_ms)}",
     ]
     if state.chart is not None:
         facts.append(f"{count(state.chart.chunks)} passages")
@@ -73,9 +84,10 @@ def _map(state: State) -> str:
     ids = [each["id"] for each in state.answer.hits] if state.answer else []
     drawing = map_svg(state.chart, state.places, ids, state.selection)
     kept = f"{state.chart.explained:.0%}"
+    among = "the hits and the question (diamond)" if "" in state.places else "the hits"
     told = (
         f"{count(len(state.chart.chunk_ids))} passages on their two main axes "
-        f"({kept} of the variance), the hits and the question (diamond) among them."
+        f"({kept} of the variance), {among} among them."
     )
     return (
         f'<div class="cx-map-side"><div>{drawing}</div>'
@@ -114,7 +126,7 @@ def as_text(state: State) -> str:
     if answer is None:
         return 'Search explorer. Ask by explorer.search("join two tables").'
     asked = "Passages alike" if answer.setting.similar_to else answer.setting.query
-    lines = [f"{asked.strip()}  ({label(answer.setting)})"]
+    lines = [f"{asked.strip()}  ({label(answer.setting, len(answer.hits))})"]
     for hit in answer.hits[:_TEXT_HITS]:
         facts = f"{hit['library']} {hit['version']}".strip()
         text = " ".join("".join(hit["text"]).split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from contexter_nb.dashboards._grades import grade_label
 from contexter_nb.dashboards._look import escape
 
 TEXT_CHARS = 700
@@ -25,19 +26,40 @@ def hits_html(hits: Sequence[Mapping[str, Any]], grades: Mapping[str, int]) -> s
 
 
 def _item(hit: Mapping[str, Any], grade: int | None) -> str:
-    facts = f"{hit['library']} {hit['version']}".strip() + f" · {hit['kind']}"
     also = (
         f"<div><small>also {escape(hit['also'])}</small></div>" if hit["also"] else ""
     )
     notes = [_move(hit["was"], hit["rank"])] if "was" in hit else []
     if grade is not None:
-        notes.append("judged relevant" if grade > 0 else "judged not relevant")
+        notes.append(f"judged {grade_label(grade)}")
+    short = {**hit, "text": _shortened(hit["text"])}
+    return (
+        f"<li>{passage_html(short, notes, also)}"
+        f"<div><small>{_scores(hit)}</small></div></li>"
+    )
+
+
+def passage_html(
+    values: Mapping[str, Any], notes: Sequence[str] = (), beside: str = ""
+) -> str:
+    """Return a passage: title, library, version and kind, and its text.
+
+    Parameters
+    ----------
+    values : mapping
+        ``title url library version kind signature text``, as of a hit.
+    notes : sequence of str
+        What else is said of it.
+    beside : str
+        HTML between its head and its text.
+    """
+    named = f"{values['library']} {values['version']}".strip()
+    facts = " · ".join(filter(None, (named, values["kind"])))
     tail = "".join(f" · <strong>{escape(note)}</strong>" for note in notes)
     return (
-        f"<li><div><strong>{_title(hit)}</strong> "
-        f"<small>{escape(facts)}{tail}</small></div>{also}"
-        f"<pre>{_signature(hit)}{runs_html(_shortened(hit['text']))}</pre>"
-        f"<div><small>{_scores(hit)}</small></div></li>"
+        f"<div><strong>{_title(values)}</strong> "
+        f"<small>{escape(facts)}{tail}</small></div>{beside}"
+        f"<pre>{_signature(values)}{runs_html(values['text'])}</pre>"
     )
 
 

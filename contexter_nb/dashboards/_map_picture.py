@@ -41,11 +41,13 @@ def map_svg(
     parts += [
         _dot(place, 7 if each in selected else 4.5) for each, place in reversed(hits)
     ]
+    among = "the hits"
     if question is not None:
         parts.append(_diamond(question))
+        among += " and the question"
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-        'role="img" aria-label="Map of the collection with the hits and the question" '
+        f'role="img" aria-label="Map of the collection with {among}" '
         'style="max-width:100%;height:auto">' + "".join(parts) + "</svg>"
     )
 

@@ -12,12 +12,14 @@ from contexter_nb.notebook._feed import Feed
 from contexter_nb.notebook._html import marked_runs, safe_url
 from contexter_nb.notebook._magics import load_ipython_extension
 from contexter_nb.notebook._session import AsyncSession, Session, connect
+from contexter_nb.notebook._spelling import check_names
 from contexter_nb.notebook._terminal import main
 
 __all__ = [
     "AsyncSession",
     "can_rerank",
     "Cards",
+    "check_names",
     "Collection",
     "connect",
     "ContexterAccessor",

@@ -105,13 +105,6 @@ def check_count(name: str, value: object) -> int:
     return int(value)
 
 
-def check_flag(name: str, value: object) -> bool:
-    """Return a yes or a no."""
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    raise InvalidArgumentError(f"{name} is {value!r}; give True or False.")
-
-
 def check_chunk_tokens(chunk_tokens: object) -> int:
     """Return how many tokens a passage may have."""
     most = f"{LEAST_BUDGET_TOKENS} to {MOST_BUDGET_TOKENS:,}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -85,6 +85,23 @@ class Collection:
         with contextlib.suppress(EmptyIndexError):
             found = await ask(self._verbs.index_store.vectors, list(chunk_ids))
         return found
+
+    async def passage(self, chunk_id: str, query: str) -> dict[str, Any] | None:
+        """Return the row that a search has for a passage; None where it is not indexed.
+
+        Parameters
+        ----------
+        chunk_id : str
+            From a frame's chunk_id column.
+        query : str
+            Best one that was asked before: its embedding is in the cache.
+        """
+        # Alone, since a search folds near duplicates, and passages of one document.
+        hits = await self._verbs.search(
+            query, limit=1, mode="dense", where={"chunk_id": chunk_id}, exact=True
+        )
+        rows: list[dict[Any, Any]] = hits.to_dict("records")
+        return rows[0] if rows else None
 
     async def embedded(self, query: str) -> Vectors:
         """Return a question's vector, float32, length 1; it was embedded before.

@@ -17,7 +17,6 @@ from contexter_nb.core import (
 from contexter_nb.frames import make_frame
 from contexter_nb.notebook._arguments import (
     check_ef,
-    check_flag,
     check_limit,
     check_query,
 )
@@ -185,7 +184,6 @@ class ExperimentVerbs(EstimateVerbs):
         deepest = max([LIMIT, *cutoffs])
         settings = check_variants(variants, self._offered(), deepest)
         _check_depths(settings, max(cutoffs, default=1))
-        check_flag("resume", resume)
         budget = Budget(budget_usd)
         experiment = Experiment(
             queries=asked,

@@ -6,10 +6,18 @@ import functools
 import os
 from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Literal,
+    ParamSpec,
+    TypeVar,
+    overload,
+)
 
 from contexter_nb.bridge import Bridge, get_bridge
-from contexter_nb.core import Secret, SystemClock
+from contexter_nb.core import InvalidArgumentError, Secret, SystemClock
 from contexter_nb.notebook import _completion, _status_card
 from contexter_nb.notebook._embedding import choose_embedder, choose_index
 from contexter_nb.notebook._feed import Feed
@@ -25,7 +33,14 @@ from contexter_nb.retrieval import Embedder, EmbeddingCache, Where
 if TYPE_CHECKING:
     from typing import Self
 
-    from contexter_nb.dashboards import CacheDashboard, Explorer, MetricsDashboard
+    import pandas as pd
+
+    from contexter_nb.dashboards import (
+        CacheDashboard,
+        Explorer,
+        JudgingExplorer,
+        MetricsDashboard,
+    )
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
@@ -177,6 +192,7 @@ class Session:
     recall_check = _synchronous(Verbs.recall_check)
     close = _synchronous(Verbs.close)
 
+    @overload
     def explorer(
         self,
         query: str = "",
@@ -186,8 +202,24 @@ class Session:
         where: Where | None = None,
         weights: Mapping[str, float] | None = None,
         rerank: bool = False,
-    ) -> Explorer:
-        """Open a view to search with: type, filter, compare settings, judge hits.
+    ) -> Explorer: ...
+
+    @overload
+    def explorer(self, *, judge: pd.DataFrame) -> JudgingExplorer: ...
+
+    @spelt
+    def explorer(
+        self,
+        query: str = "",
+        *,
+        mode: str = "hybrid",
+        limit: int = 10,
+        where: Where | None = None,
+        weights: Mapping[str, float] | None = None,
+        rerank: bool = False,
+        judge: pd.DataFrame | None = None,
+    ) -> Explorer | JudgingExplorer:
+        """Open a view to search with, or, with ``judge=pool``, to judge passages in.
 
         Parameters
         ----------
@@ -196,39 +228,64 @@ class Session:
         mode, limit, where, weights, rerank
             As in `search`, to begin with. What `where` says of library, kind and
             source by value can be changed in the view.
+        judge : DataFrame, optional
+            The frame of `pool`, or any with query and chunk_id, to be judged passage
+            by passage, with the keys 0 to 3. Which setting found a passage, and where,
+            is not shown. It begins at the first that has no grade.
 
         Returns
         -------
         Explorer
             Displays itself; `results`, `selection` and `judgments` are frames, `code`
             is the cell that gives the same hits, `freeze` leaves a still picture.
+        JudgingExplorer
+            With `judge`: `unjudged` is the pool that is left, `judgments` what was
+            given, on disk from the keystroke on.
 
         Raises
         ------
         InvalidArgumentError
             An argument cannot be used; the message says what would do.
+        SessionClosedError
+            The session is closed.
 
         Examples
         --------
         >>> import contexter_nb as cx
-        >>> with cx.connect() as nb:
-        ...     report = nb.index("textwrap")
-        ...     explorer = nb.explorer("shorten a text", limit=3)
-        >>> explorer.code
+        >>> nb = cx.connect()
+        >>> report = nb.index("textwrap")
+        >>> nb.explorer("shorten a text", limit=3).code
         'nb.search("shorten a text", limit=3)'
-        """
-        from contexter_nb.dashboards import Explorer  # widgets load on first use
 
+        >>> pool = nb.pool("cut a text short", depth=3)
+        >>> judging = nb.explorer(judge=pool)
+        >>> row = nb.judge("cut a text short", pool["chunk_id"].iloc[0], 3)
+        >>> len(nb.explorer(judge=judging.unjudged).unjudged) == len(pool) - 1
+        True
+        >>> closed = nb.close()
+        """
+        # Widgets load on first use.
+        from contexter_nb.dashboards import Explorer, JudgingExplorer
+
+        self._verbs._open()
         check_flag("rerank", rerank)
-        return Explorer(
-            self,
-            query,
-            mode=mode,
-            limit=limit,
-            where=where,
-            weights=weights,
-            rerank=rerank,
-        )
+        asked = (query, mode, limit, where, weights, rerank)
+        if judge is None:
+            return Explorer(
+                self,
+                query,
+                mode=mode,
+                limit=limit,
+                where=where,
+                weights=weights,
+                rerank=rerank,
+            )
+        if asked != ("", "hybrid", 10, None, None, False):
+            raise InvalidArgumentError(
+                "judge has its questions and passages from its frame; leave the other "
+                "arguments out, nb.pool(...) takes them."
+            )
+        return JudgingExplorer(self, judge)
 
     def metrics_dashboard(self) -> MetricsDashboard:
         """Return a live panel of what the API core does, and what it cost.

@@ -14,8 +14,13 @@ from typing import Any
 
 import contexter_nb as cx
 from tests.benchmarks.local import QUESTIONS, filler
-from tests.browser.lab import open_notebook, run_all, start_lab
-from tests.browser.test_explorer import EXECUTE, write_notebook
+from tests.browser.lab import (
+    EXECUTE,
+    open_notebook,
+    run_all,
+    start_lab,
+    write_notebook,
+)
 
 SIZES = (2_000, 50_000)
 ROUNDS = 3

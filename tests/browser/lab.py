@@ -34,6 +34,18 @@ c.ServerApp.root_dir = {root!r}
 c.ServerApp.allow_root = True
 c.ServerApp.ip = "127.0.0.1"
 """
+# Resolves with what code prints in the kernel of the notebook that is shown.
+EXECUTE = """async (code) => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const future = kernel.requestExecute({code, store_history: false});
+  let told = "";
+  future.onIOPub = (message) => {
+    if (message.header.msg_type === "stream") told += message.content.text;
+    if (message.header.msg_type === "error") told += "ERROR " + message.content.evalue;
+  };
+  await future.done;
+  return told;
+}"""
 
 
 def chromium_or_skip() -> str:
@@ -145,3 +157,31 @@ def run_all(page: Any, timeout_ms: int = 180_000) -> list[int | None]:
     )
     counts: list[int | None] = page.evaluate(f"{cells}.map(c => c.executionCount)")
     return counts
+
+
+def write_notebook(path: Path, *sources: str) -> None:
+    """Write a notebook of some code cells."""
+    cells = [
+        {
+            "cell_type": "code",
+            "id": f"cell-{at}",
+            "source": source,
+            "metadata": {},
+            "outputs": [],
+            "execution_count": None,
+        }
+        for at, source in enumerate(sources)
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = {
+        "cells": cells,
+        "metadata": {"kernelspec": kernel},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def execute(page: Any, code: str) -> str:
+    """Run code in the page's kernel and return what it prints, and its error."""
+    return str(page.evaluate(EXECUTE, code)).strip()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.browser.lab import (
     chromium_or_skip,
+    execute,
     open_notebook,
     run_all,
     start_lab,
+    write_notebook,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -61,7 +61,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("lab")
     notebooks = folder / "notebooks"
     notebooks.mkdir()
-    _write_notebook(notebooks / "panels.ipynb", _CELLS)
+    write_notebook(notebooks / "panels.ipynb", *_CELLS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONTEXTER_HOME", str(folder / "home"))
         with (
@@ -74,55 +74,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             yield opened
 
 
-def _write_notebook(path: Path, sources: list[str]) -> None:
-    cells = [
-        {
-            "cell_type": "code",
-            "id": f"cell-{at}",
-            "source": source,
-            "metadata": {},
-            "outputs": [],
-            "execution_count": None,
-        }
-        for at, source in enumerate(sources)
-    ]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = {
-        "cells": cells,
-        "metadata": {"kernelspec": kernel},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    path.write_text(json.dumps(notebook), encoding="utf-8")
-
-
-def ask(page: Any, code: str) -> str:
-    """Run code in the page's kernel and return what it prints."""
-    printed: str = page.evaluate(
-        """async code => {
-            const widget = window.jupyterapp.shell.currentWidget;
-            const kernel = widget.sessionContext.session.kernel;
-            const future = kernel.requestExecute({code, store_history: false});
-            let printed = '';
-            future.onIOPub = message => {
-                if (message.header.msg_type === 'stream')
-                    printed += message.content.text;
-                if (message.header.msg_type === 'error')
-                    printed += message.content.evalue;
-            };
-            await future.done;
-            return printed;
-        }""",
-        code,
-    )
-    return printed.strip()
-
-
 def wait_until(page: Any, code: str, wanted: str) -> None:
     """Ask the kernel until it prints what is wanted; ten seconds at most."""
     printed = ""
     for _ in range(50):
-        printed = ask(page, code)
+        printed = execute(page, code)
         if printed == wanted:
             return
         page.wait_for_timeout(200)
@@ -230,14 +186,14 @@ def test_clearing_asks_and_tells(page: Any) -> None:
     panel.get_by_role("button", name="Clear…").click()
     panel.get_by_role("button", name="Drop them").click()
     panel.get_by_text("Dropped 3 entries that begin with").wait_for()
-    assert ask(page, "print(client.cache.stats()[0].entries)") == "0"
+    assert execute(page, "print(client.cache.stats()[0].entries)") == "0"
 
 
 def test_a_beat_of_the_page_reaches_the_kernel(page: Any) -> None:
     """The kernel can tell a page that is there from one that went."""
     code = "print(metrics._beat.value > 0 and metrics._beat_at > 0)"
     for _ in range(15):
-        if ask(page, code) == "True":
+        if execute(page, code) == "True":
             return
         page.wait_for_timeout(1_000)
     raise AssertionError("no beat within 15 s")
@@ -245,7 +201,7 @@ def test_a_beat_of_the_page_reaches_the_kernel(page: Any) -> None:
 
 def test_freezing_leaves_a_picture(page: Any) -> None:
     """The widget is replaced where it stood by HTML that needs no kernel."""
-    ask(page, "caches.freeze()")
+    execute(page, "caches.freeze()")
     page.locator(".cx-static h3", has_text="Caches").wait_for()
     assert panel_of(page, "Caches").count() == 0
     outputs = page.evaluate(
@@ -266,10 +222,10 @@ def test_out_of_sight_nothing_is_refreshed(page: Any) -> None:
     )
     wait_until(page, "print(metrics.widget._view_count)", "0")
     wait_until(page, "print(metrics._refresher.beating)", "False")
-    ask(page, "display(metrics)")
-    beats = ask(page, BEATS)
+    execute(page, "display(metrics)")
+    beats = execute(page, BEATS)
     page.wait_for_timeout(1_500)
-    assert ask(page, BEATS) == beats
+    assert execute(page, BEATS) == beats
     page.evaluate(
         """() => {
             const content = window.jupyterapp.shell.currentWidget.content;
@@ -284,7 +240,7 @@ def test_out_of_sight_nothing_is_refreshed(page: Any) -> None:
 
 def test_a_page_loaded_anew_shows_the_panel_until_it_is_closed(page: Any) -> None:
     """A page that went is still counted as a view, but it does not beat."""
-    ask(page, "metrics._beat.interval = 500")
+    execute(page, "metrics._beat.interval = 500")
     page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
     wait_until(page, "print(metrics.widget._view_count)", "1")
     page.goto(page.url.replace("?reset", ""))
@@ -296,15 +252,15 @@ def test_a_page_loaded_anew_shows_the_panel_until_it_is_closed(page: Any) -> Non
     )
     panel_of(page, "API metrics").wait_for()
     wait_until(page, "print(metrics.widget._view_count)", "2")
-    beat = ask(page, "print(metrics._beat.value)")
+    beat = execute(page, "print(metrics._beat.value)")
     page.wait_for_timeout(2_500)
-    assert int(ask(page, "print(metrics._beat.value)")) > int(beat)
+    assert int(execute(page, "print(metrics._beat.value)")) > int(beat)
     page.evaluate(
         "window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')"
     )
     wait_until(page, "print(metrics.widget._view_count)", "1")
     wait_until(page, "print(metrics._beat.playing)", "False")
     wait_until(page, "print(metrics._beat.playing)", "True")
-    beat = ask(page, "print(metrics._beat.value)")
+    beat = execute(page, "print(metrics._beat.value)")
     page.wait_for_timeout(2_500)
-    assert ask(page, "print(metrics._beat.value)") == beat
+    assert execute(page, "print(metrics._beat.value)") == beat

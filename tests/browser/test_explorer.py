@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,14 @@ import pytest
 
 from tests.browser.axe import axe_or_skip, violations
 from tests.browser.lab import (
+    EXECUTE,
     chromium_or_skip,
+    execute,
     open_notebook,
     run_all,
     start_lab,
     visit,
+    write_notebook,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -30,40 +32,6 @@ OUTPUTS = (
     "JSON.stringify(window.jupyterapp.shell.currentWidget.content.model.cells.get(1)"
     ".outputs.toJSON())"
 )
-EXECUTE = """async (code) => {
-  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-  const future = kernel.requestExecute({code, store_history: false});
-  let told = "";
-  future.onIOPub = (message) => {
-    if (message.header.msg_type === "stream") told += message.content.text;
-    if (message.header.msg_type === "error") told += "ERROR " + message.content.evalue;
-  };
-  await future.done;
-  return told;
-}"""
-
-
-def write_notebook(path: Path, *sources: str) -> None:
-    """Write a notebook of some code cells."""
-    cells = [
-        {
-            "cell_type": "code",
-            "id": f"cell-{at}",
-            "source": source,
-            "metadata": {},
-            "outputs": [],
-            "execution_count": None,
-        }
-        for at, source in enumerate(sources)
-    ]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = {
-        "cells": cells,
-        "metadata": {"kernelspec": kernel},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    path.write_text(json.dumps(notebook), encoding="utf-8")
 
 
 class Person:
@@ -82,7 +50,7 @@ class Person:
 
     def python(self, code: str) -> str:
         """Run code in the kernel and return what it printed."""
-        return str(self.page.evaluate(EXECUTE, code)).strip()
+        return execute(self.page, code)
 
     def button(self, name: str) -> Any:
         """Return a button of the explorer by its name."""
@@ -171,7 +139,7 @@ def test_typing_filters_and_back(person: Person) -> None:
 
 
 def test_keys_move_open_and_judge(person: Person) -> None:
-    """Arrows go from hit to hit, Enter opens, + judges, / leads to the question."""
+    """Arrows go from hit to hit, Enter opens, 0 to 3 and + and − judge, / asks."""
     person.query.press("ArrowDown")
     person.page.keyboard.press("ArrowDown")
     second = person.cards.nth(1)
@@ -179,13 +147,21 @@ def test_keys_move_open_and_judge(person: Person) -> None:
     person.page.keyboard.press("Enter")
     assert "cx-open" in second.get_attribute("class")
     person.page.keyboard.press("+")
-    person.page.locator(".cx-up[aria-pressed=true]").wait_for()
+    second.locator(".cx-g1[aria-pressed=true]").wait_for()
     assert person.python("print(explorer.selection['rank'].tolist())") == "[2]"
     graded = "print(explorer.judgments['grade'].tolist()[-1])"
     assert person.python(graded) == "1"
-    person.page.keyboard.press("-")
-    person.page.locator(".cx-down[aria-pressed=true]").wait_for()
-    assert person.python(graded) == "0"
+    for key, grade in (("-", 0), ("3", 3), ("2", 2)):
+        person.page.keyboard.press(key)
+        second.locator(f".cx-g{grade}[aria-pressed=true]").wait_for()
+        assert second.locator("[aria-pressed=true]").count() == 1
+    told = person.cards.nth(1).get_by_role("button", name="2, helps")
+    assert told.get_attribute("aria-pressed") == "true"
+    assert person.python(graded) == "2"
+    rows = int(person.python("print(len(explorer.judgments))"))
+    person.page.keyboard.press("2")
+    second.locator("[aria-pressed=true]").wait_for(state="detached")
+    assert person.python("print(len(explorer.judgments))") == str(rows - 1)
     person.page.keyboard.press("/")
     assert person.query.evaluate("node => node === document.activeElement")
 
@@ -280,7 +256,7 @@ def test_it_is_accessible(person: Person, theme: str) -> None:
     light = str(theme.endswith("Light")).lower()
     person.page.locator(f"body[data-jp-theme-light={light}]").wait_for(state="attached")
     assert violations(person.page, ".cx-explorer") == []
-    person.cards.first.locator(".cx-up").click()
+    person.cards.first.locator(".cx-g3").click()
     person.button("Compare").click()
     person.page.locator(".cx-modes label", has_text="Meaning").click()
     person.page.locator(".cx-heads", has_text="by meaning").wait_for()

@@ -14,6 +14,7 @@ from tests.browser.lab import (
     open_notebook,
     run_all,
     start_lab,
+    write_notebook,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -76,7 +77,7 @@ def test_hostile_passages_execute_nothing_in_cards(
         "nb.search(probes[0] + ' text').contexter.cards()",
         "nb",
     ]
-    _write_notebook(notebooks / "hostile.ipynb", cells)
+    write_notebook(notebooks / "hostile.ipynb", *cells)
     with (
         start_lab(tmp_path / "lab", notebooks, "JupyterLab Light") as address,
         open_notebook(address, "hostile.ipynb") as page,
@@ -96,26 +97,4 @@ def _forget_outputs(path: Path) -> None:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             cell["outputs"], cell["execution_count"] = [], None
-    path.write_text(json.dumps(notebook), encoding="utf-8")
-
-
-def _write_notebook(path: Path, sources: list[str]) -> None:
-    cells = [
-        {
-            "cell_type": "code",
-            "id": f"cell-{at}",
-            "source": source,
-            "metadata": {},
-            "outputs": [],
-            "execution_count": None,
-        }
-        for at, source in enumerate(sources)
-    ]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = {
-        "cells": cells,
-        "metadata": {"kernelspec": kernel},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
     path.write_text(json.dumps(notebook), encoding="utf-8")

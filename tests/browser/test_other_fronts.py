@@ -14,8 +14,13 @@ from typing import Any
 
 import pytest
 
-from tests.browser.lab import CHROMIUM_OPTIONS, ROOT, chromium_or_skip, wait_for
-from tests.browser.test_explorer import write_notebook
+from tests.browser.lab import (
+    CHROMIUM_OPTIONS,
+    ROOT,
+    chromium_or_skip,
+    wait_for,
+    write_notebook,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PATIENCE_MS = 90_000

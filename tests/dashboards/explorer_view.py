@@ -23,7 +23,8 @@ class Browser:
         self.widget = explorer.widget
         self.name = name
         self._changed = threading.Condition()
-        self.widget.observe(self._tell, ["status", "marks", "points", "facets"])
+        parts = {"status", "marks", "points", "facets", "passage", "progress"}
+        self.widget.observe(self._tell, parts & set(self.widget.trait_names()))
 
     def send(self, **message: Any) -> int:
         """Send a message from a thread of its own; return its number."""
@@ -45,7 +46,7 @@ class Browser:
         with self._changed:
             assert self._changed.wait_for(
                 lambda: satisfied(self.widget), PATIENCE_SECONDS
-            ), self.widget.status
+            ), self.widget.get_state()
 
     def answered(self, turn: int, phase: str = "done") -> dict[str, Any]:
         """Wait until a message was answered; return the status."""

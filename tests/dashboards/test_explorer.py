@@ -12,7 +12,7 @@ import pytest
 
 from contexter_nb import connect
 from contexter_nb.bridge import default_bridge
-from contexter_nb.core import InvalidArgumentError
+from contexter_nb.core import InvalidArgumentError, SessionClosedError
 from contexter_nb.retrieval import Embedded
 from tests.dashboards.explorer_view import Browser
 from tests.retrieval.embedder import CountingEmbedder
@@ -119,7 +119,7 @@ def test_grades_are_kept_and_recalled(explorer: Any) -> None:
     # What is shown at once is not undone by what is read before it is written.
     default_bridge().run(explorer._desk.refresh())
     assert browser.widget.marks["judged"] == {first: 1}
-    wait_until(lambda: not explorer._desk._judging)
+    wait_until(lambda: not explorer._desk._grades._under_way)
     row = explorer.judgments.query("query == @QUESTION").iloc[-1]
     assert (row["chunk_id"], row["grade"]) == (first, 1)
     assert str(explorer.judgments["judged_at"].dtype) == "datetime64[us, UTC]"
@@ -199,6 +199,22 @@ def test_a_wrong_argument_is_told_in_the_cell(
     """What is typed wrongly raises at once, as of the search itself."""
     with pytest.raises(InvalidArgumentError):
         reader.explorer(QUESTION, **arguments)
+
+
+def test_a_misspelt_argument_is_told_what_was_meant(explorer: Any, reader: Any) -> None:
+    """As of a verb: by name, with the one that comes near."""
+    with pytest.raises(TypeError, match=r"^explorer\(\) has no .*Did you mean 'mode'"):
+        reader.explorer(QUESTION, moed="text")
+    with pytest.raises(TypeError, match=r"^search\(\) has no .*Did you mean 'limit'"):
+        explorer.search(limt=3)
+
+
+def test_a_closed_session_opens_no_explorer(small_home: Path) -> None:
+    """It is told at once, as every verb tells it."""
+    with connect(home=small_home) as nb:
+        pass
+    with pytest.raises(SessionClosedError, match="closed; open a new one"):
+        nb.explorer()
 
 
 def test_an_unknown_message_is_told_in_the_view(explorer: Any) -> None:

@@ -115,6 +115,8 @@ def test_a_setting_becomes_a_verb(setting: Setting, expected: Any) -> None:
         "tab\there",
         "two\nlines",
         "日本 \u2028 x",
+        "größe 😀 \x7f \u202e",
+        "\udc80 \ufeff",
     ],
 )
 def test_the_code_says_the_question_exactly(query: str) -> None:
@@ -122,6 +124,12 @@ def test_the_code_says_the_question_exactly(query: str) -> None:
     call = ast.parse(code(Setting(query=query)), mode="eval").body
     assert isinstance(call, ast.Call)
     assert ast.literal_eval(call.args[0]) == query
+
+
+def test_the_code_is_read_in_any_script() -> None:
+    """Letters and signs stay as they were typed; what cannot be seen is a code."""
+    assert code(Setting(query="größe 日本 😀")) == 'nb.search("größe 日本 😀")'
+    assert code(Setting(query="a\u202eb\tc")) == r'nb.search("a\u202eb\tc")'
 
 
 def test_long_code_is_broken_into_lines() -> None:
@@ -133,10 +141,10 @@ def test_long_code_is_broken_into_lines() -> None:
 
 
 def test_a_label_names_what_differs() -> None:
-    """Mode, filters and limit are read in one line."""
-    assert label(FULL) == (
+    """Mode, filters and how many were found are read in one line."""
+    assert label(FULL, 9) == (
         'by meaning · numpy, pandas · function · {"title": {"prefix": "pandas."}} · '
-        "20 hits"
+        "9 hits"
     )
 
 

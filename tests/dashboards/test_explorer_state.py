@@ -136,6 +136,15 @@ def test_a_ticked_value_without_passages_stays_to_be_unticked() -> None:
     }
 
 
+def test_the_head_counts_what_was_found() -> None:
+    """A search for ten that found three is headed by three, on both sides."""
+    state = states.pinning(done(replace(JOIN, limit=10)))
+    state = states.answered(state, answer(replace(JOIN, limit=10), "a"), state.answer)
+    told = shown(state)["hits"]
+    assert told["label"] == "hybrid · 1 hit"
+    assert told["pinned_label"] == "hybrid · 3 hits"
+
+
 def test_going_back_asks_the_earlier_setting() -> None:
     """Back shows the first question, and forward is possible then."""
     state = done(Setting(query="drop"), "d", done())

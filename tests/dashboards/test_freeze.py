@@ -116,15 +116,23 @@ def test_a_picture_shows_grades_and_problems(reader: Any) -> None:
     explorer = reader.explorer("shorten a text", limit=3)
     desk = explorer._desk
     first = explorer.results["chunk_id"].iloc[0]
-    default_bridge().run(desk.take({"do": "judge", "id": first, "grade": 1}))
+    default_bridge().run(desk.take({"do": "judge", "id": first, "grade": 2}))
     default_bridge().run(desk.take({"do": "pin"}))
     setting = {**explorer.widget.setting, "mode": "text"}
     default_bridge().run(desk.take({"do": "search", "setting": setting}))
     default_bridge().run(desk.take({"do": "nonsense"}))
     text = Reader(explorer.to_html()).text
-    assert "judged relevant" in text
+    assert "judged 2, helps" in text
     assert "pinned: hybrid" in text
     assert "Problem: The view asks for 'nonsense'" in text
+
+
+def test_a_picture_names_the_diamond_only_where_it_is_drawn(reader: Any) -> None:
+    """A search by words has no place for its question, and its picture claims none."""
+    by_words = pictures(reader.explorer("shorten a text", mode="text"))[0]
+    assert "diamond" not in by_words
+    assert "and the question" not in by_words
+    assert "diamond" in pictures(reader.explorer("shorten a text"))[0]
 
 
 def test_a_picture_has_a_budget(reader: Any) -> None:

@@ -1,5 +1,5 @@
-// The search explorer in the browser. It shows what the model says and sends what a
-// person does; every text is set as text, never as markup.
+// The search explorer in the browser, of the pieces that come before it: it shows what
+// the model says and sends what a person does.
 
 const DEBOUNCE_MS = 120;
 const SLOW_MS = 1000;
@@ -18,172 +18,23 @@ const KEYS = [
   ["/", "to the question"],
   ["↓ ↑", "from hit to hit"],
   ["Enter", "open or close a passage"],
-  ["+  −", "relevant, not relevant"],
+  ["0 1 2 3", "grade the hit: not relevant to just what was sought"],
+  ["+  −", "1 and 0; the same once more takes a grade back"],
   ["x", "add to the selection"],
   ["Esc", "cancel the search"],
 ];
-const ICONS = {
-  back: "M10 3 5 8l5 5",
-  forward: "M6 3l5 5-5 5",
-  close: "M4 4l8 8M12 4l-8 8",
-  pin: "M6 2.5h4L9.6 7 12 9v1.2H4V9l2.4-2zM8 10.2V14",
-  code: "M5.5 4 2 8l3.5 4M10.5 4 14 8l-3.5 4",
-  freeze: "M8 2v12M2.8 5l10.4 6M13.2 5 2.8 11",
-  copy: "M5.5 5V2.5h8v8H11M2.5 5.5h8v8h-8z",
-  alike: "M2 6.2c2-2.4 4-2.4 6 0s4 2.4 6 0M2 10.6c2-2.4 4-2.4 6 0s4 2.4 6 0",
-  up: "M5.2 7v6.2H2.5V7zM5.2 7.4 7.7 2.5c1.3 0 1.8.8 1.6 1.9l-.4 2.2h3.8c.7 0 1.2.6 1 1.3l-1 4.4c-.2.6-.6.9-1.2.9H5.2",
-  down: "M10.8 9V2.8h2.7V9zM10.8 8.6l-2.5 4.9c-1.3 0-1.8-.8-1.6-1.9l.4-2.2H3.3c-.7 0-1.2-.6-1-1.3l1-4.4c.2-.6.6-.9 1.2-.9h6.3",
-};
-const SVG = "http://www.w3.org/2000/svg";
+const PARTS = ["setting", "status", "hits", "facets", "points", "marks", "cloud"];
 
-function put(node, attributes, children) {
-  for (const [name, value] of Object.entries(attributes || {})) {
-    if (name === "on") {
-      for (const [event, act] of Object.entries(value)) node.addEventListener(event, act);
-    } else if (value !== false && value !== null && value !== undefined) {
-      node.setAttribute(name, value === true ? "" : String(value));
-    }
-  }
-  node.append(...children);
-  return node;
-}
-
-const h = (tag, attributes, ...children) =>
-  put(document.createElement(tag), attributes, children);
-const s = (tag, attributes, ...children) =>
-  put(document.createElementNS(SVG, tag), attributes, children);
-
-const icon = (name) =>
-  s("svg", { viewBox: "0 0 16 16", class: "cx-icon", "aria-hidden": "true" },
-    s("path", { d: ICONS[name] }));
-
-const number = (value) => Number(value).toLocaleString("en-US");
-
-function button(name, label, act, text) {
-  return h(
-    "button",
-    {
-      type: "button",
-      class: text ? "cx-button" : "cx-button cx-bare",
-      title: label,
-      "aria-label": text ? null : label,
-      on: { click: act },
-    },
-    icon(name),
-    ...(text ? [h("span", {}, text)] : []),
-  );
-}
-
-// Runs of text: every second one is a word of the question.
-const runs = (texts) =>
-  texts.filter((text, at) => at % 2 || text).length
-    ? texts.map((text, at) => (at % 2 ? h("mark", {}, text) : text))
-    : [];
-
-const webUrl = (url) => (/^https?:\/\//i.test(url) ? url : "");
-
-async function copyText(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    // Without a secure origin there is only the old way.
-    const area = h("textarea", { "aria-hidden": "true", class: "cx-offscreen" });
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    const done = document.execCommand("copy");
-    area.remove();
-    return done;
-  }
-}
-
-// Keep the children of a container in the order of items, reusing those that are the
-// same: what a person looks at or stands on does not move.
-function keep(container, items, key, build) {
-  const old = new Map([...container.children].map((node) => [node.dataset.key, node]));
-  const active = document.activeElement;
-  const held = active && container.contains(active)
-    ? active.closest("[data-key]")?.dataset.key : null;
-  const focus = held ? active.dataset.focus : null;
-  let at = 0;
-  for (const item of items) {
-    const id = key(item);
-    const made = JSON.stringify(item);
-    let node = old.get(id);
-    if (!node || node.dataset.made !== made) {
-      const fresh = build(item, node);
-      fresh.dataset.key = id;
-      fresh.dataset.made = made;
-      if (node) node.replaceWith(fresh);
-      node = fresh;
-    }
-    old.delete(id);
-    if (container.children[at] !== node) {
-      container.insertBefore(node, container.children[at] || null);
-    }
-    at += 1;
-  }
-  for (const node of old.values()) node.remove();
-  if (held && !container.contains(document.activeElement)) {
-    const node = [...container.children].find((each) => each.dataset.key === held);
-    const target = node && focus ? node.querySelector(`[data-focus="${focus}"]`) : node;
-    (target || container.firstElementChild)?.focus({ preventScroll: true });
-  }
-}
-
-class View {
+class View extends LiveView {
   constructor(model, el) {
-    this.model = model;
-    this.id = Math.random().toString(36).slice(2);
-    this.turn = 0;
-    this.pending = false;
+    super(model, el, PARTS);
+  }
+
+  begin() {
     this.committed = true;
     this.opened = new Set();
-    this.want = structuredClone(model.get("setting"));
+    this.want = structuredClone(this.model.get("setting"));
     this.build();
-    el.append(this.root);
-    this.parts = ["setting", "status", "hits", "facets", "points", "marks", "cloud"];
-    this.dirty = new Set(this.parts);
-    this.listeners = this.parts.map((part) => {
-      const changed = () => this.change(part);
-      model.on(`change:${part}`, changed);
-      return [`change:${part}`, changed];
-    });
-    // Jupyter's one-key commands must not fire in here; those with Ctrl or Cmd may.
-    this.guard = (event) => {
-      const ours = !(event.ctrlKey || event.metaKey);
-      this.root.toggleAttribute("data-lm-suppress-shortcuts", ours);
-      if (ours) this.root.setAttribute("data-lm-suppress-shortcuts", "true");
-    };
-    window.addEventListener("keydown", this.guard, true);
-    this.send({ do: "hello" });
-    this.draw();
-  }
-
-  leave() {
-    clearTimeout(this.timer);
-    clearTimeout(this.slow);
-    window.removeEventListener("keydown", this.guard, true);
-    for (const [event, act] of this.listeners) this.model.off(event, act);
-    this.send({ do: "bye" });
-  }
-
-  send(message) {
-    try {
-      this.model.send({ view: this.id, ...message });
-    } catch (error) {
-      // Jupyter's word for a comm whose kernel was restarted.
-      if (message.do === "bye") return;
-      this.pending = false;
-      this.warn("The kernel that answered is gone; run the cell again.");
-    }
-  }
-
-  change(part) {
-    const first = this.dirty.size === 0;
-    this.dirty.add(part);
-    if (first) queueMicrotask(() => this.draw());
   }
 
   // Asking ------------------------------------------------------------------------
@@ -255,12 +106,12 @@ class View {
       h("div", { class: "cx-lists" }, this.list, this.others), this.panel,
     );
     this.root.append(
-      this.buildBar(), this.buildTuning(), this.progress, this.buildCode(), this.buildHelp(),
+      this.buildBar(), this.buildTuning(), this.progress, this.buildCode(), this.helpPanel,
       h("div", { class: "cx-body" },
         h("div", { class: "cx-rail" }, this.buildMap(), this.buildFacets()),
         this.results),
       h("div", { class: "cx-foot" }, this.status,
-        h("span", { class: "cx-hint" }, "/ question · ↓ ↑ hits · Enter open · + − judge · Esc cancel")),
+        h("span", { class: "cx-hint" }, "/ question · ↓ ↑ hits · Enter open · 0–3 judge · Esc cancel")),
     );
   }
 
@@ -289,13 +140,9 @@ class View {
     }, "Code");
     this.freezeButton = button(
       "freeze", "Replace this view by a still picture", () => this.send({ do: "freeze" }), "Freeze");
-    this.helpButton = h("button", {
-      type: "button", class: "cx-button cx-bare", title: "Keys", "aria-label": "Keys",
-      on: { click: () => this.toggle(this.helpButton, this.helpPanel) },
-    }, "?");
-    for (const each of [this.codeButton, this.helpButton]) {
-      each.setAttribute("aria-expanded", "false");
-    }
+    this.helpPanel = this.keysPanel(KEYS);
+    this.helpButton = this.keysButton(() => this.helpPanel);
+    this.codeButton.setAttribute("aria-expanded", "false");
     return h(
       "div", { class: "cx-bar" },
       h("div", { class: "cx-pair" }, this.back, this.forward),
@@ -347,15 +194,8 @@ class View {
       h("div", { class: "cx-pophead" }, h("span", {}, "The cell that gives these hits"),
         button("copy", "Copy the code", () => this.copy(this.code.textContent, "Code"), "Copy")),
       this.code);
+    this.panels = [[this.codeButton, this.codePanel], [this.helpButton, this.helpPanel]];
     return this.codePanel;
-  }
-
-  buildHelp() {
-    this.helpPanel = h(
-      "div", { class: "cx-pop cx-help", role: "group", "aria-label": "Keys", hidden: true },
-      h("dl", {}, ...KEYS.flatMap(([key, what]) => [
-        h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])));
-    return this.helpPanel;
   }
 
   buildMap() {
@@ -367,7 +207,8 @@ class View {
       { viewBox: `0 0 ${MAP.width} ${MAP.height}`, class: "cx-map", role: "img", "aria-label": "Map of the collection" },
       this.cloud, this.links, this.dots);
     this.tip = h("div", { class: "cx-tip", hidden: true });
-    this.legend = h("figcaption", { class: "cx-legend" });
+    this.legend = h("span", {});
+    this.asked = h("span", {}, "; ◆ the question");
     const frame = h("div", {
       class: "cx-mapframe",
       on: {
@@ -376,7 +217,8 @@ class View {
         click: (event) => this.strike(event),
       },
     }, this.map, this.tip);
-    this.figure = h("figure", { class: "cx-figure" }, frame, this.legend);
+    this.figure = h("figure", { class: "cx-figure" }, frame,
+      h("figcaption", { class: "cx-legend" }, this.legend, this.asked));
     return this.figure;
   }
 
@@ -392,15 +234,6 @@ class View {
     }, "Clear filters");
     return h("div", { class: "cx-facets" },
       ...[...this.facets.values()].map((each) => each.group), this.clear);
-  }
-
-  toggle(opener, panel) {
-    const open = panel.hidden;
-    for (const [other, each] of [[this.codeButton, this.codePanel], [this.helpButton, this.helpPanel]]) {
-      each.hidden = !(open && each === panel);
-      other.setAttribute("aria-expanded", String(!each.hidden));
-    }
-    opener.focus();
   }
 
   async copy(text, what) {
@@ -508,15 +341,17 @@ class View {
       : h("span", {}, ...runs(hit.title));
     const version = `${hit.library} ${hit.version}`.trim();
     const name = hit.title.join("");
-    const grade = (value, label) => {
-      const made = button(value > 0 ? "up" : "down", label, (event) => {
-        event.stopPropagation();
-        this.judge(hit.id, value);
-      });
-      made.classList.add(value > 0 ? "cx-up" : "cx-down");
-      made.dataset.focus = value > 0 ? "up" : "down";
-      return made;
-    };
+    const grades = h("span", { class: "cx-grades", role: "group", "aria-label": `Grade of ${name}` },
+      ...GRADES.map((word, value) => h("button", {
+        type: "button", class: `cx-grade cx-g${value}`, title: `${value}: ${word}`,
+        "aria-label": `${value}, ${word}: ${name}`, "data-focus": `grade-${value}`,
+        on: {
+          click: (event) => {
+            event.stopPropagation();
+            this.judge(hit.id, value);
+          },
+        },
+      }, String(value))));
     const alike = button("alike", `Passages like ${name}`, (event) => {
       event.stopPropagation();
       this.alike(hit.id, name);
@@ -543,8 +378,7 @@ class View {
         ...("was" in hit ? [this.move(hit, pinned)] : []),
         h("div", { class: "cx-title" }, title),
         h("div", { class: "cx-acts" },
-          ...(pinned ? [] : [grade(1, `Relevant: ${name}`), grade(0, `Not relevant: ${name}`)]),
-          alike, copy)),
+          ...(pinned ? [] : [grades]), alike, copy)),
       h("div", { class: "cx-facts" },
         h("span", { class: "cx-swatch", "data-library": hit.library }),
         h("span", {}, [version, hit.kind, hit.also && `also ${hit.also}`].filter(Boolean).join(" · "))),
@@ -631,7 +465,7 @@ class View {
     const shown = number(cloud.ids.length);
     const of = cloud.chunks > cloud.ids.length ? `${shown} of ${number(cloud.chunks)}` : shown;
     this.legend.textContent =
-      `${of} passages on two main axes, ${Math.round(cloud.explained * 100)} % of variance; ◆ the question`;
+      `${of} passages on two main axes, ${Math.round(cloud.explained * 100)} % of variance`;
     this.tint();
   }
 
@@ -663,6 +497,7 @@ class View {
       }));
     }
     this.dots.replaceChildren(...dots);
+    this.asked.hidden = !question;
     this.map.setAttribute("aria-label",
       `Map of the collection with ${hits.length} hits${question ? " and the question" : ""}`);
     this.tint();
@@ -678,12 +513,11 @@ class View {
       if (selected) card.setAttribute("aria-current", "true");
       else card.removeAttribute("aria-current");
       card.classList.toggle("cx-open", this.opened.has(id));
-      for (const [name, grade] of [["cx-up", true], ["cx-down", false]]) {
-        const given = id in judged && judged[id] > 0 === grade;
-        const each = card.querySelector(`.${name}`);
-        each.setAttribute("aria-pressed", String(given));
+      card.classList.toggle("cx-judged", id in judged);
+      card.querySelectorAll(".cx-grade").forEach((each, value) => {
+        each.setAttribute("aria-pressed", String(judged[id] === value));
         each.disabled = !judging;
-      }
+      });
     }
     for (const dot of this.dots.querySelectorAll("[data-id]")) {
       dot.classList.toggle("cx-selected", selection.includes(dot.dataset.id));
@@ -739,7 +573,7 @@ class View {
     } else if (status.phase === "cancelled") {
       text = hits.of ? "Cancelled; these are the hits from before." : "Cancelled.";
     } else if (status.phase === "done") {
-      const facts = [`${number(hits.now.length)} hits`, `${status.ms < 10 ? status.ms : number(Math.round(status.ms))} ms`];
+      const facts = [`${number(hits.now.length)} ${hits.now.length === 1 ? "hit" : "hits"}`, `${status.ms < 10 ? status.ms : number(Math.round(status.ms))} ms`];
       if (hits.pinned) facts.push(`${status.common} in both`);
       if (status.chunks) facts.push(`${number(status.chunks)} passages`);
       if (status.tokens) facts.push(`${number(status.tokens)} ${status.tokens === 1 ? "token" : "tokens"}`);
@@ -756,8 +590,8 @@ class View {
   // Acting ------------------------------------------------------------------------
 
   judge(id, grade) {
-    const { judged } = this.model.get("marks");
-    const same = id in judged && judged[id] > 0 === grade > 0;
+    if (!this.model.get("status").can_judge) return;
+    const same = this.model.get("marks").judged[id] === grade;
     this.send({ do: "judge", id, grade: same ? null : grade });
   }
 
@@ -865,13 +699,7 @@ class View {
   }
 
   escape() {
-    for (const [opener, panel] of [[this.codeButton, this.codePanel], [this.helpButton, this.helpPanel]]) {
-      if (!panel.hidden) {
-        this.toggle(opener, panel);
-        return;
-      }
-    }
-    this.cancel();
+    if (!this.closePanel()) this.cancel();
   }
 
   commit() {
@@ -899,6 +727,8 @@ class View {
       return true;
     }
     if (event.key === "Enter" && event.target === card) this.open(card);
+    else if (event.repeat) return false;
+    else if (digit(event) !== null) this.judge(id, digit(event));
     else if (event.key === "+" || event.key === "=") this.judge(id, 1);
     else if (event.key === "-") this.judge(id, 0);
     else if (event.key === "x") this.send({ do: "select", id, adding: true });

@@ -1,0 +1,94 @@
+"""The explorer that judges a pool: what a person holds in a cell."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from contexter_nb.bridge import default_bridge
+from contexter_nb.core import InvalidArgumentError
+from contexter_nb.dashboards._judging_desk import JudgingDesk
+from contexter_nb.dashboards._judging_picture import as_page, as_snapshot, as_text
+from contexter_nb.dashboards._judging_pool import SHOWN, Passage, passages_of
+from contexter_nb.dashboards._judging_state import Judging, begun
+from contexter_nb.dashboards._view import View
+from contexter_nb.frames import make_frame
+from contexter_nb.notebook import Collection, Session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class JudgingExplorer(View):
+    """A view to judge a pool in, passage by passage: ``nb.explorer(judge=pool)``.
+
+    One question and one of its passages at a time, without a rank, a score or the
+    setting that found it. Keys 0 to 3 grade and go on, ``s`` or → skips, ``u`` or ←
+    goes back, Backspace takes a grade back. Each grade is written at once by
+    ``nb.judge``; what has one already is not asked again.
+
+    Parameters
+    ----------
+    session : Session
+        Who keeps the grades.
+    pool : DataFrame
+        As of ``nb.pool``, or any with query and chunk_id. It is gone through in its
+        order, each question's passages together; where that order tells, shuffle it
+        with ``.sample(frac=1)``.
+
+    Raises
+    ------
+    InvalidArgumentError
+        It is no such frame, or a passage without a text is not indexed.
+    """
+
+    def __init__(self, session: Session, pool: pd.DataFrame) -> None:
+        super().__init__(session)
+        state = default_bridge().run(_begin(session, passages_of(pool)))
+        self._desk: JudgingDesk = JudgingDesk(session, state, self._show, self.freeze)
+
+    @property
+    def unjudged(self) -> pd.DataFrame:
+        """Return what has no grade yet, the skipped among it: the columns of a pool."""
+        return make_frame("pool", [asdict(each) for each in self._desk.state.unjudged])
+
+    def _new_screen(self) -> Any:
+        from contexter_nb.dashboards._judging_widget import JudgingScreen
+
+        return JudgingScreen(self._desk.state, self._take)
+
+    def _snapshot(self) -> str:
+        return as_snapshot(self._desk.state)
+
+    def _page(self) -> str:
+        return as_page(self._desk.state)
+
+    def __repr__(self) -> str:
+        """Return how far the judging is, and the passage that is shown."""
+        return as_text(self._desk.state)
+
+
+async def _begin(session: Session, passages: list[Passage]) -> Judging:
+    """Return the state to begin with: texts looked up, earlier grades recalled."""
+    known = await session.aio.judgments()
+    grades = {
+        (query_id, chunk_id): int(grade)
+        for query_id, chunk_id, grade in zip(
+            known["query_id"], known["chunk_id"], known["grade"], strict=True
+        )
+    }
+    collection = Collection(session)
+    whole = [
+        each if each.text else await _looked_up(collection, each) for each in passages
+    ]
+    return begun(whole, grades)
+
+
+async def _looked_up(collection: Collection, passage: Passage) -> Passage:
+    row = await collection.passage(passage.chunk_id, passage.query)
+    if row is None:
+        raise InvalidArgumentError(
+            f"The frame to judge names chunk {passage.chunk_id}, which is not indexed; "
+            "gather the passages anew with nb.pool(...)."
+        )
+    return replace(passage, **{name: str(row[name]) for name in SHOWN})
