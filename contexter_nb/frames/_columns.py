@@ -304,6 +304,16 @@ _ALL = (
         ),
     ),
     Kind(
+        "export_runs",
+        "a file that was written",
+        (
+            Column("file", STRING, "its name"),
+            Column("variant", STRING, "whose run it is; missing for the others"),
+            Column("lines", INTEGER, "judgments, queries or hits in it"),
+            Column("detail", STRING, "what it is"),
+        ),
+    ),
+    Kind(
         "pool",
         "a passage to judge, in an order that tells nothing",
         (

@@ -40,6 +40,7 @@ from contexter_nb.notebook._experiment_arguments import (
     read_qrels,
 )
 from contexter_nb.notebook._experiment_records import rows_of
+from contexter_nb.notebook._files import check_path, write_text
 from contexter_nb.notebook._money_verbs import check_reranker
 from contexter_nb.retrieval import (
     Judgment,
@@ -258,15 +259,15 @@ class JudgmentVerbs:
         ['mine.qrels', 'mine.queries.tsv']
         """
         self._open()
-        place = _place(path)
+        place = check_path("path", path, "mine.qrels")
         found = await in_thread(self._judgments.current)
         queries = {each.query_id: each.query for each in found}
         lines = [
             QrelsLine(each.query_id, each.chunk_id, each.grade or 0) for each in found
         ]
         beside = queries_path(place)
-        await in_thread(_write, place, qrels_text(lines))
-        await in_thread(_write, beside, queries_text(queries))
+        await in_thread(write_text, place, qrels_text(lines))
+        await in_thread(write_text, beside, queries_text(queries))
         rows = [
             {
                 "file": place.name,
@@ -628,21 +629,3 @@ def _login() -> str:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container may have no name for it
         return ""
-
-
-def _place(path: object) -> Path:
-    if not isinstance(path, (str, os.PathLike)):
-        raise InvalidArgumentError(
-            f"path is {type(path).__name__}; name a file, as 'mine.qrels'."
-        )
-    return Path(path).expanduser()
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as exc:
-        raise InvalidArgumentError(
-            f"{path.name} cannot be written ({exc.strerror}); name a file in a folder "
-            "that is there."
-        ) from exc

@@ -29,7 +29,6 @@ from contexter_nb.notebook._arguments import (
     check_texts,
     check_weights,
 )
-from contexter_nb.notebook._experiment_verbs import ExperimentVerbs
 from contexter_nb.notebook._money_verbs import (
     MoneyVerbs,
     check_reranker,
@@ -51,6 +50,7 @@ from contexter_nb.notebook._records import (
     state,
 )
 from contexter_nb.notebook._remote import Remote
+from contexter_nb.notebook._run_verbs import RunVerbs
 from contexter_nb.retrieval import (
     Budget,
     Catalog,
@@ -85,7 +85,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Verbs(MoneyVerbs, ExperimentVerbs):
+class Verbs(MoneyVerbs, RunVerbs):
     """What a session does. Every verb runs on the bridge's loop.
 
     Parameters

@@ -111,6 +111,7 @@ from contexter_nb.retrieval._ranking import (
     Hit,
     PartRank,
 )
+from contexter_nb.retrieval._run_files import TrecFile, trec_files
 from contexter_nb.retrieval._server_index import COLLECTION, ServerIndex
 from contexter_nb.retrieval._slices import in_thread
 from contexter_nb.retrieval._sources import (
@@ -226,6 +227,8 @@ __all__ = [
     "tabulate",
     "TermMatcher",
     "text_hash",
+    "trec_files",
+    "TrecFile",
     "usd_at_most",
     "Vectors",
     "VoyageEmbedder",
