@@ -289,6 +289,9 @@ class JudgmentVerbs:
     ) -> pd.DataFrame:
         """Take judgments over from a qrels file or a DataFrame; all of them or none.
 
+        Where the same grade is kept already, nothing changes: who judged, when, and
+        how it came here stay, so that one's own export does no harm.
+
         Parameters
         ----------
         what : path-like or DataFrame
@@ -301,7 +304,9 @@ class JudgmentVerbs:
         Returns
         -------
         pandas.DataFrame
-            The columns of `judgments`, a row per judgment taken over.
+            A row per query and passage, as it is kept now: change (``new``,
+            ``replaced`` where another grade was kept, or ``unchanged``), and the
+            columns of `judgments`. Of two grades of one pair the last counts.
 
         Raises
         ------
@@ -323,18 +328,22 @@ class JudgmentVerbs:
         passages = await self._passages(
             [each.chunk_id for each in given], given[0].query if given else ""
         )
-        found = [
-            self._judgment(
-                each,
-                passages,
-                "generated" if each.origin == "generated" else "imported",
-                None,
-            )
-            for each in given
-        ]
-        if found:
-            await in_thread(self._judgments.add, found)
-        return make_frame("judgments", [_record(each, passages) for each in found])
+        kept = await in_thread(self._judgments.current)
+        current = {(each.query_id, each.chunk_id): each for each in kept}
+        added: list[Judgment] = []
+        rows: list[dict[str, Any]] = []
+        for key, each in _by_pair(given).items():
+            judgment = current.get(key)
+            change = "unchanged"
+            if judgment is None or judgment.grade != each.grade:
+                change = "new" if judgment is None else "replaced"
+                origin = "generated" if each.origin == "generated" else "imported"
+                judgment = self._judgment(each, passages, origin, None)
+                added.append(judgment)
+            rows.append({**_record(judgment, passages), "change": change})
+        if added:
+            await in_thread(self._judgments.add, added)
+        return make_frame("import_judgments", rows)
 
     async def pool(
         self,
@@ -381,7 +390,9 @@ class JudgmentVerbs:
         """
         self._open()
         asked = check_queries(queries)
-        settings = check_variants(variants, self._offered(), check_limit(depth))
+        settings = check_variants(
+            variants, self._offered(), check_limit(depth, "depth")
+        )
         chance = _chance(check_seed(seed))
         await self._check_settings(settings)
         known = {
@@ -616,6 +627,11 @@ def _record(judgment: Judgment, passages: Mapping[str, _Passage]) -> dict[str, A
         "changed": known and now is not None and now.text_hash != judgment.text_hash,
         "indexed": now is not None,
     }
+
+
+def _by_pair(given: Iterable[Given]) -> dict[tuple[str, str], Given]:
+    """Return judgments by query id and passage; of two of one pair the last counts."""
+    return {(query_id(each.query), each.chunk_id): each for each in given}
 
 
 def _chance(seed: int) -> Random:
