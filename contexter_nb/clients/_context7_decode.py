@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contexter_nb.clients._context7_answers import Library, Snippet
-from contexter_nb.core import APIResponse, DecodingError
+from contexter_nb.core import APIResponse, DecodingError, type_in_words
 
 BYTES_PER_TOKEN = 4
 _TEXT_FIELDS = ("content", "documentation", "text")
@@ -41,7 +41,7 @@ def documentation_of(response: APIResponse) -> tuple[str, tuple[Snippet, ...]]:
     if isinstance(data, str):
         return (data if data.strip() else ""), ()
     if not isinstance(data, Mapping):
-        raise _strange(response, f"a {type(data).__name__}")
+        raise _strange(response, type_in_words(data))
     if any(isinstance(data.get(name), list) for name in _SNIPPET_FIELDS):
         snippets = tuple(_snippets(data))
         return "\n\n".join(map(rendered, snippets)), snippets

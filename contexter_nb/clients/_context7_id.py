@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from contexter_nb.core import InvalidArgumentError
+from contexter_nb.core import InvalidArgumentError, type_in_words
 
 MAX_ID_CHARS = 300
 _SHAPE = re.compile(r"/(?P<owner>[^/]+)/(?P<name>[^/]+)(?:/(?P<tag>[^/]+))?")
@@ -110,5 +110,5 @@ def _is_plain(text: str) -> bool:
 
 def _shown(value: object) -> str:
     if not isinstance(value, str):
-        return f"a {type(value).__name__}"
+        return type_in_words(value)
     return repr(value[:100])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from contexter_nb.core import InvalidArgumentError
+from contexter_nb.core import InvalidArgumentError, type_in_words
 
 Kind = Literal["query", "mutation", "subscription"]
 
@@ -148,7 +148,7 @@ def _tokens(document: str) -> list[str]:
     """Return brackets, names, ``$``, ``:`` and ``@``; nothing of strings, comments."""
     if not isinstance(document, str):
         raise InvalidArgumentError(
-            f"The GraphQL document is a {type(document).__name__}; give its source."
+            f"The GraphQL document is {type_in_words(document)}; give its source."
         )
     found = []
     for match in _TOKEN.finditer(document):

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from contexter_nb.clients._graphql_document import chosen_operation
-from contexter_nb.core import APIMethod, APIRequest, InvalidArgumentError
+from contexter_nb.core import APIMethod, APIRequest, InvalidArgumentError, type_in_words
 
 MAX_GET_CHARS = 2_000
 
@@ -18,7 +18,7 @@ def split_url(url: str) -> tuple[str, str]:
     """Return a base URL, and below it what it cannot hold: a last slash, a query."""
     if not isinstance(url, str):
         raise InvalidArgumentError(
-            f"url is a {type(url).__name__}; give one as 'https://example.org/graphql'."
+            f"url is {type_in_words(url)}; give one as 'https://example.org/graphql'."
         )
     path, mark, query = url.strip().partition("?")
     if not mark and not path.endswith("/"):
@@ -75,13 +75,12 @@ def body_of(
     for what, value in (("variables", variables), ("extensions", extensions)):
         if value is not None and not isinstance(value, Mapping):
             raise InvalidArgumentError(
-                f"{what} is a {type(value).__name__}; give a mapping of names to "
-                "values."
+                f"{what} is {type_in_words(value)}; give a mapping of names to values."
             )
     texts = {"document_id": document_id, "operation_name": operation_name}
     for what, text in {"The document": document, **texts}.items():
         if text is not None and (not isinstance(text, str) or not text.strip()):
-            kind = "empty" if isinstance(text, str) else f"a {type(text).__name__}"
+            kind = "empty" if isinstance(text, str) else type_in_words(text)
             raise InvalidArgumentError(f"{what} is {kind}; give a text.")
     fields = {
         "query": document,

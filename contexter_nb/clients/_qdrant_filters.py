@@ -12,7 +12,7 @@ from uuid import UUID
 
 from contexter_nb.clients._qdrant_ids import point_id_of
 from contexter_nb.clients._qdrant_payload import iso_of, scalar_of
-from contexter_nb.core import InvalidArgumentError, did_you_mean
+from contexter_nb.core import InvalidArgumentError, did_you_mean, type_in_words
 
 Where = Mapping[str, Any]
 JSONObject = dict[str, Any]
@@ -82,7 +82,7 @@ def filter_of(where: Where | None) -> JSONObject | None:
 def _filter(where: object, path: str, depth: int) -> JSONObject | None:
     if not isinstance(where, Mapping):
         raise InvalidArgumentError(
-            f"{path} is a {type(where).__name__}; give a mapping of field to value, "
+            f"{path} is {type_in_words(where)}; give a mapping of field to value, "
             'as where={"library": "pandas"}.'
         )
     if depth > MAX_DEPTH:
@@ -183,7 +183,7 @@ def _equal(key: str, wanted: Any, path: str) -> JSONObject:
     if isinstance(wanted, (float, date)):
         return {"key": key, "range": _range({"gte": wanted, "lte": wanted}, path)}
     raise InvalidArgumentError(
-        f"{path} is a {type(wanted).__name__}; give a value, a list of values, or a "
+        f"{path} is {type_in_words(wanted)}; give a value, a list of values, or a "
         "mapping with an operator."
     )
 

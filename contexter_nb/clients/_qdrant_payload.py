@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from contexter_nb.core import InvalidArgumentError
+from contexter_nb.core import InvalidArgumentError, type_in_words
 
 MAX_DEPTH = 32
 _INTEGERS = (-(2**63), 2**64 - 1)
@@ -51,7 +51,7 @@ def checked_payload(payload: Mapping[str, Any] | None) -> Payload:
         return {}
     if not isinstance(payload, Mapping):
         raise InvalidArgumentError(
-            f"A payload is a {type(payload).__name__}; give a mapping of texts."
+            f"A payload is {type_in_words(payload)}; give a mapping of texts."
         )
     return _mapping(payload, "payload", 0)
 
@@ -131,7 +131,7 @@ def _plain(value: Any, where: str, depth: int) -> Any:  # noqa: C901  # one case
             _plain(each, f"{where}[{i}]", depth + 1) for i, each in enumerate(value)
         ]
     raise InvalidArgumentError(
-        f"{where} is a {type(value).__name__}, which JSON cannot carry; give a text, a "
+        f"{where} is {type_in_words(value)}, which JSON cannot carry; give a text, a "
         "number, a truth, a date, a list or a mapping."
     )
 

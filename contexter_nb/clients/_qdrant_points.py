@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from contexter_nb.clients._qdrant_ids import Key, PointId, is_own_key, point_id_of
 from contexter_nb.clients._qdrant_payload import Payload, checked_payload, scalar_of
-from contexter_nb.core import InvalidArgumentError
+from contexter_nb.core import InvalidArgumentError, type_in_words
 
 # The names of the vectors; the embedded index has the same.
 DENSE, TEXT = "dense", "text"
@@ -130,7 +130,7 @@ def ready(point: Point, dimension: int | None) -> Ready:
     """
     if not isinstance(point, Point):
         raise InvalidArgumentError(
-            f"One of the points is a {type(point).__name__}; give Point(id=..., ...)."
+            f"One of the points is {type_in_words(point)}; give Point(id=..., ...)."
         )
     found = point_id_of(point.id)
     payload = checked_payload(point.payload)
@@ -175,7 +175,7 @@ def dense_of(value: Any, dimension: int | None, what: str) -> list[float]:
     made = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(made, (str, bytes)) or not isinstance(made, Sequence):
         raise InvalidArgumentError(
-            f"The vector of {what} is a {type(value).__name__}; give a list of numbers."
+            f"The vector of {what} is {type_in_words(value)}; give a list of numbers."
         )
     if dimension is not None and len(made) != dimension:
         raise InvalidArgumentError(

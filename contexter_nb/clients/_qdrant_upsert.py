@@ -31,6 +31,7 @@ from contexter_nb.core import (
     NotFoundError,
     PermissionDeniedError,
     RateLimitExceededError,
+    type_in_words,
 )
 from contexter_nb.policies import run_split
 
@@ -264,5 +265,5 @@ async def _each(points: Points) -> AsyncIterator[Point]:
             yield point
     else:
         raise InvalidArgumentError(
-            f"points is a {type(points).__name__}; give an iterable of Point."
+            f"points is {type_in_words(points)}; give an iterable of Point."
         )

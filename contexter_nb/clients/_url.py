@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
-from contexter_nb.core import InvalidArgumentError, scrub
+from contexter_nb.core import InvalidArgumentError, scrub, type_in_words
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -147,10 +147,10 @@ def _written(name: str, value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (bytes, bytearray, Mapping)):
-        kind = type(value).__name__
+        kind = type_in_words(value)
         del value  # rich tracebacks show variables
         raise InvalidArgumentError(
-            f"The parameter {name[:100]!r} is a {kind}, or holds one, which has no "
+            f"The parameter {name[:100]!r} is {kind}, or holds one, which has no "
             "form in a URL; give text, numbers, or a list of them."
         )
     return str(value)

@@ -78,6 +78,7 @@ from contexter_nb.core._secret import (
 from contexter_nb.core._severity import ErrorCategory, ErrorContext, ErrorSeverity
 from contexter_nb.core._suggest import closest, did_you_mean
 from contexter_nb.core._trace import Attempt, Tier, Trace
+from contexter_nb.core._type_words import type_in_words
 from contexter_nb.core._wire import (
     DEFAULT_MAX_BYTES,
     Sender,
@@ -154,6 +155,7 @@ __all__ = [
     "TokenFetchError",
     "Trace",
     "TransportError",
+    "type_in_words",
     "UnknownChunkError",
     "UnknownLibraryError",
     "UnsendableRequestError",

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from contexter_nb.core._errors import InvalidArgumentError
+from contexter_nb.core._type_words import type_in_words
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 _BYTES_TYPE = "application/octet-stream"
@@ -87,9 +88,9 @@ def _fields(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             if each is None:
                 continue
             if not isinstance(each, (str, int, float)):
-                kind = type(each).__name__
+                kind = type_in_words(each)
                 raise InvalidArgumentError(
-                    f"The form field {name[:100]!r} is a {kind}, or holds one; give "
+                    f"The form field {name[:100]!r} is {kind}, or holds one; give "
                     "text, numbers, or a list of them, and bytes in files."
                 )
             yield name, str(each).lower() if isinstance(each, bool) else str(each)

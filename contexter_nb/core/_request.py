@@ -14,6 +14,7 @@ from contexter_nb.core._form import encode_form
 from contexter_nb.core._headers import Headers
 from contexter_nb.core._secret import without_frames
 from contexter_nb.core._trace import Trace
+from contexter_nb.core._type_words import type_in_words
 from contexter_nb.core._wire import Timeouts
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -190,8 +191,8 @@ class APIRequest:
         }
         for name, (kind, words) in wanted.items():
             if not isinstance(getattr(self, name), kind):
-                given = type(getattr(self, name)).__name__
-                raise InvalidArgumentError(f"{name} is a {given}; give {words}.")
+                given = type_in_words(getattr(self, name))
+                raise InvalidArgumentError(f"{name} is {given}; give {words}.")
         tags: object = self.cache_tags
         if isinstance(tags, str):
             raise InvalidArgumentError("cache_tags is one text; give a tuple of texts.")

@@ -80,6 +80,22 @@ _TOKENS_SPENT = Column("tokens", INTEGER, "tokens charged, or counted where free
 _P50_MS = Column("p50_ms", NUMBER, "median time of a call, ms")
 _P95_MS = Column("p95_ms", NUMBER, "95 of 100 calls are quicker, ms")
 
+_JUDGMENT = (
+    _QUERY,
+    _QUERY_ID,
+    _CHUNK_ID,
+    _GRADE,
+    _TITLE,
+    _LIBRARY,
+    _VERSION,
+    Column("changed", TRUTH, "whether it says something else than it did"),
+    Column("indexed", TRUTH, "whether it is in the index now"),
+    _ORIGIN,
+    Column("judged_by", STRING, "login name of who judged"),
+    Column("judged_at", INSTANT, "UTC"),
+    Column("superseded", TRUTH, "whether a later judgment counts instead"),
+)
+
 _ALL = (
     Kind(
         "status",
@@ -278,20 +294,14 @@ _ALL = (
     Kind(
         "judgments",
         "a judged passage, in the order in which they were first judged",
+        _JUDGMENT,
+    ),
+    Kind(
+        "import_judgments",
+        "a judgment that was given, as it is kept now",
         (
-            _QUERY,
-            _QUERY_ID,
-            _CHUNK_ID,
-            _GRADE,
-            _TITLE,
-            _LIBRARY,
-            _VERSION,
-            Column("changed", TRUTH, "whether it says something else than it did"),
-            Column("indexed", TRUTH, "whether it is in the index now"),
-            _ORIGIN,
-            Column("judged_by", STRING, "login name of who judged"),
-            Column("judged_at", INSTANT, "UTC"),
-            Column("superseded", TRUTH, "whether a later judgment counts instead"),
+            Column("change", STRING, "new, replaced, or unchanged and kept as it was"),
+            *_JUDGMENT,
         ),
     ),
     Kind(
@@ -300,6 +310,16 @@ _ALL = (
         (
             Column("file", STRING, "its name"),
             Column("lines", INTEGER, "judgments, or queries, in it"),
+            Column("detail", STRING, "what it is"),
+        ),
+    ),
+    Kind(
+        "export_runs",
+        "a file that was written",
+        (
+            Column("file", STRING, "its name"),
+            Column("variant", STRING, "whose run it is; missing for the others"),
+            Column("lines", INTEGER, "judgments, queries or hits in it"),
             Column("detail", STRING, "what it is"),
         ),
     ),

@@ -12,6 +12,7 @@ from contexter_nb.core import (
     InvalidArgumentError,
     Secret,
     SessionClosedError,
+    type_in_words,
 )
 from contexter_nb.frames import make_frame, nodes_frame
 from contexter_nb.notebook._api_records import (
@@ -334,4 +335,4 @@ class APIVerbs:
 def check_text(name: str, value: object) -> None:
     """Refuse what is no text, where None is nothing at all."""
     if value is not None and not isinstance(value, str):
-        raise InvalidArgumentError(f"{name} is a {type(value).__name__}; give a text.")
+        raise InvalidArgumentError(f"{name} is {type_in_words(value)}; give a text.")

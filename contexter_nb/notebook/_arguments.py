@@ -15,6 +15,7 @@ from contexter_nb.core import (
     InvalidArgumentError,
     UnknownLibraryError,
     did_you_mean,
+    type_in_words,
 )
 from contexter_nb.retrieval import (
     LEAST_BUDGET_TOKENS,
@@ -62,15 +63,15 @@ def check_query(query: object) -> str:
     return query.encode("utf-8", "replace").decode("utf-8").strip()
 
 
-def check_limit(limit: object) -> int:
-    """Return how many rows are wanted."""
+def check_limit(limit: object, name: str = "limit") -> int:
+    """Return how many rows are wanted; `name` is what the verb calls it."""
     if isinstance(limit, bool) or not isinstance(limit, (int, np.integer)):
         raise InvalidArgumentError(
-            f"limit is {limit!r}; give a whole number from 1 to {MAX_LIMIT:,}."
+            f"{name} is {limit!r}; give a whole number from 1 to {MAX_LIMIT:,}."
         )
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidArgumentError(
-            f"limit is {limit:,}; give a number from 1 to {MAX_LIMIT:,}."
+            f"{name} is {limit:,}; give a number from 1 to {MAX_LIMIT:,}."
         )
     return int(limit)
 
@@ -268,7 +269,7 @@ def context7_id(what: object, source: str | None, *, is_set: bool) -> str | None
         if source is None and is_set and not os.path.exists(f"/{what.split('/')[1]}"):
             return what
     elif source == "context7":
-        shown = repr(what)[:80] if isinstance(what, str) else f"a {type(what).__name__}"
+        shown = repr(what)[:80] if isinstance(what, str) else type_in_words(what)
         raise InvalidArgumentError(
             f"{shown} is no library of Context7; give its id, as '/pandas-dev/pandas', "
             'which nb.libraries("pandas", source="context7") shows.'

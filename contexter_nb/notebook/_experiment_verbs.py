@@ -414,7 +414,7 @@ class ExperimentVerbs(EstimateVerbs):
         """
         self._open()
         asked = check_queries(queries)
-        depths = [check_limit(each) for each in _several("k", k)]
+        depths = [check_limit(each, "k") for each in _several("k", k)]
         breadths: list[int | None] = [None]
         if ef is not None:
             breadths = [check_ef(each) for each in _several("ef", ef)]

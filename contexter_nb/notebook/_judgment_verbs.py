@@ -7,7 +7,6 @@ import functools
 import getpass
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contexter_nb.core import (
@@ -36,6 +35,7 @@ from contexter_nb.notebook._experiment_arguments import (
     read_qrels,
 )
 from contexter_nb.notebook._experiment_records import rows_of
+from contexter_nb.notebook._files import check_path, write_text
 from contexter_nb.notebook._variant_verbs import VariantVerbs
 from contexter_nb.retrieval import (
     Judgment,
@@ -222,15 +222,15 @@ class JudgmentVerbs(VariantVerbs):
         ['mine.qrels', 'mine.queries.tsv']
         """
         self._open()
-        place = _place(path)
+        place = check_path("path", path, "mine.qrels")
         found = await in_thread(self._judgments.current)
         queries = {each.query_id: each.query for each in found}
         lines = [
             QrelsLine(each.query_id, each.chunk_id, each.grade or 0) for each in found
         ]
         beside = queries_path(place)
-        await in_thread(_write, place, qrels_text(lines))
-        await in_thread(_write, beside, queries_text(queries))
+        await in_thread(write_text, place, qrels_text(lines))
+        await in_thread(write_text, beside, queries_text(queries))
         rows = [
             {
                 "file": place.name,
@@ -252,6 +252,9 @@ class JudgmentVerbs(VariantVerbs):
     ) -> pd.DataFrame:
         """Take judgments over from a qrels file or a DataFrame; all of them or none.
 
+        Where the same grade is kept already, nothing changes: who judged, when, and
+        how it came here stay, so that one's own export does no harm.
+
         Parameters
         ----------
         what : path-like or DataFrame
@@ -264,7 +267,9 @@ class JudgmentVerbs(VariantVerbs):
         Returns
         -------
         pandas.DataFrame
-            The columns of `judgments`, a row per judgment taken over.
+            A row per query and passage, as it is kept now: change (``new``,
+            ``replaced`` where another grade was kept, or ``unchanged``), and the
+            columns of `judgments`. Of two grades of one pair the last counts.
 
         Raises
         ------
@@ -286,18 +291,22 @@ class JudgmentVerbs(VariantVerbs):
         passages = await self._passages(
             [each.chunk_id for each in given], given[0].query if given else ""
         )
-        found = [
-            self._judgment(
-                each,
-                passages,
-                "generated" if each.origin == "generated" else "imported",
-                None,
-            )
-            for each in given
-        ]
-        if found:
-            await in_thread(self._judgments.add, found)
-        return make_frame("judgments", [_record(each, passages) for each in found])
+        kept = await in_thread(self._judgments.current)
+        current = {(each.query_id, each.chunk_id): each for each in kept}
+        added: list[Judgment] = []
+        rows: list[dict[str, Any]] = []
+        for key, each in _by_pair(given).items():
+            judgment = current.get(key)
+            change = "unchanged"
+            if judgment is None or judgment.grade != each.grade:
+                change = "new" if judgment is None else "replaced"
+                origin = "generated" if each.origin == "generated" else "imported"
+                judgment = self._judgment(each, passages, origin, None)
+                added.append(judgment)
+            rows.append({**_record(judgment, passages), "change": change})
+        if added:
+            await in_thread(self._judgments.add, added)
+        return make_frame("import_judgments", rows)
 
     async def pool(
         self,
@@ -345,7 +354,9 @@ class JudgmentVerbs(VariantVerbs):
         """
         self._open()
         asked = check_queries(queries)
-        settings = check_variants(variants, self._offered(), check_limit(depth))
+        settings = check_variants(
+            variants, self._offered(), check_limit(depth, "depth")
+        )
         chance = _chance(check_seed(seed))
         prepared = await self._prepare(settings)
         known = {
@@ -555,6 +566,11 @@ def _record(judgment: Judgment, passages: Mapping[str, _Passage]) -> dict[str, A
     }
 
 
+def _by_pair(given: Iterable[Given]) -> dict[tuple[str, str], Given]:
+    """Return judgments by query id and passage; of two of one pair the last counts."""
+    return {(query_id(each.query), each.chunk_id): each for each in given}
+
+
 def _chance(seed: int) -> Random:
     chance = new_random()
     chance.seed(seed)
@@ -566,21 +582,3 @@ def _login() -> str:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container may have no name for it
         return ""
-
-
-def _place(path: object) -> Path:
-    if not isinstance(path, (str, os.PathLike)):
-        raise InvalidArgumentError(
-            f"path is {type(path).__name__}; name a file, as 'mine.qrels'."
-        )
-    return Path(path).expanduser()
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as exc:
-        raise InvalidArgumentError(
-            f"{path.name} cannot be written ({exc.strerror}); name a file in a folder "
-            "that is there."
-        ) from exc

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from contexter_nb.core import InvalidArgumentError, Secret, did_you_mean
+from contexter_nb.core import InvalidArgumentError, Secret, did_you_mean, type_in_words
 from contexter_nb.notebook._arguments import check_chunk_tokens
 from contexter_nb.retrieval import BUDGET_TOKENS, Embedder
 
@@ -114,13 +114,11 @@ def _checked(name: str, called: str, value: Any) -> Any:
     if name in ("voyage_api_key", "context7_api_key", "qdrant_api_key", "redis_url"):
         if not isinstance(value, str | Secret):
             raise InvalidArgumentError(
-                f"{called} is a {type(value).__name__}; give a text."
+                f"{called} is {type_in_words(value)}; give a text."
             )
         return Secret.of(value)
     if not isinstance(value, str):
-        raise InvalidArgumentError(
-            f"{called} is a {type(value).__name__}; give a text."
-        )
+        raise InvalidArgumentError(f"{called} is {type_in_words(value)}; give a text.")
     if name == "qdrant_url" and value == MEMORY:
         return value
     if name in _SCHEMES:

@@ -31,7 +31,6 @@ from contexter_nb.notebook._arguments import (
     check_weights,
     is_checkable,
 )
-from contexter_nb.notebook._experiment_verbs import ExperimentVerbs
 from contexter_nb.notebook._money_verbs import (
     MoneyVerbs,
     check_reranker,
@@ -53,6 +52,7 @@ from contexter_nb.notebook._records import (
     state,
 )
 from contexter_nb.notebook._remote import Remote
+from contexter_nb.notebook._run_verbs import RunVerbs
 from contexter_nb.retrieval import (
     BUDGET_TOKENS,
     Budget,
@@ -90,7 +90,7 @@ if TYPE_CHECKING:
 _SUGGESTED_FROM = 10_000
 
 
-class Verbs(MoneyVerbs, ExperimentVerbs):
+class Verbs(MoneyVerbs, RunVerbs):
     """What a session does. Every verb runs on the bridge's loop.
 
     Parameters

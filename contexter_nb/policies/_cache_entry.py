@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from contexter_nb.core import InvalidArgumentError, Tier
+from contexter_nb.core import InvalidArgumentError, Tier, type_in_words
 
 MAX_TTL_SECONDS = 10 * 365 * 86400.0
 CLOCK_SKEW_SECONDS = 300.0
@@ -49,7 +49,7 @@ class Entry:
         value: object = self.value
         if not isinstance(value, (bytes, bytearray, memoryview)):
             raise InvalidArgumentError(
-                f"The value of a cache entry is a {type(value).__name__}; encode it to "
+                f"The value of a cache entry is {type_in_words(value)}; encode it to "
                 "bytes first."
             )
         object.__setattr__(self, "value", bytes(value))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from contexter_nb.core import InvalidArgumentError
+from contexter_nb.core import InvalidArgumentError, type_in_words
 
 KEY_SCHEMA = 1
 # Two of one length, so that only their own place tells two contents apart.
@@ -18,7 +18,7 @@ def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
     # The type alone: the value could be a credential.
-    raise TypeError(f"a {type(value).__name__} has no canonical form")
+    raise TypeError(f"{type_in_words(value)} has no canonical form")
 
 
 _canonical = msgspec.msgpack.Encoder(order="sorted", enc_hook=_plain)

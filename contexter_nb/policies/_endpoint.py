@@ -9,7 +9,12 @@ from datetime import datetime
 from types import MappingProxyType
 from urllib.parse import quote
 
-from contexter_nb.core import InvalidArgumentError, VersionError, did_you_mean
+from contexter_nb.core import (
+    InvalidArgumentError,
+    VersionError,
+    did_you_mean,
+    type_in_words,
+)
 from contexter_nb.policies._api_version import APIVersion
 
 _PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -167,8 +172,8 @@ def template_of(endpoint: VersionedEndpoint, version: APIVersion) -> str:
 
 def _quoted(name: str, value: object, keeps_slash: bool) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
-        kind = type(value).__name__
-        raise InvalidArgumentError(f"{name} is a {kind}; give a text or a number.")
+        kind = type_in_words(value)
+        raise InvalidArgumentError(f"{name} is {kind}; give a text or a number.")
     text = str(value)
     segments = text.strip("/").split("/") if keeps_slash else [text]
     if any(each in ("", ".", "..") for each in segments):

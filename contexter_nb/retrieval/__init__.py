@@ -121,6 +121,7 @@ from contexter_nb.retrieval._ranking import (
     PartRank,
 )
 from contexter_nb.retrieval._rounding import DTYPES, RoundedEmbedder, check_dtype
+from contexter_nb.retrieval._run_files import TrecFile, trec_files
 from contexter_nb.retrieval._server_index import COLLECTION, ServerIndex
 from contexter_nb.retrieval._slices import in_thread
 from contexter_nb.retrieval._sources import (
@@ -246,6 +247,8 @@ __all__ = [
     "tabulate",
     "TermMatcher",
     "text_hash",
+    "trec_files",
+    "TrecFile",
     "usd_at_most",
     "Vectors",
     "VoyageEmbedder",

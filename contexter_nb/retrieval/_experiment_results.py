@@ -12,7 +12,6 @@ from contexter_nb.retrieval._evaluation import (
     Found,
     Judged,
     document_grades,
-    document_key,
     judged_share,
     ranking,
     scores,
@@ -147,6 +146,49 @@ def tabulate(experiment: Experiment) -> Tables:
     ContexterError
         There are judgments, and ir-measures is not installed.
     """
+    counted = counted_queries(experiment)
+    keys, judged = counted.keys, counted.judged
+    values = (_judged_values if judged else _list_values)(experiment, counted)
+    shares = {
+        (name, key): _judged_share(experiment, name, key) if judged else None
+        for name in experiment.variants
+        for key in keys
+    }
+    summary, comparisons = _summary(experiment, keys, values, shares)
+    return Tables(
+        summary=summary,
+        per_query=_per_query(experiment, keys, values, shares),
+        comparisons=comparisons,
+        unanswered=counted.unanswered,
+        without_relevant=counted.without_relevant,
+    )
+
+
+class Counted(NamedTuple):
+    """The queries that an experiment's means are over, and how many are not.
+
+    Attributes
+    ----------
+    keys : list of str
+        Ids of those that every variant has answered, and that have a relevant judged
+        passage where any query has.
+    judged : bool
+        Whether any query has.
+    """
+
+    keys: list[str]
+    judged: bool
+    unanswered: int
+    without_relevant: int
+
+
+def counted_queries(experiment: Experiment) -> Counted:
+    """Return which queries of an experiment count.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    """
     answered = [
         key
         for key in experiment.queries
@@ -157,27 +199,14 @@ def tabulate(experiment: Experiment) -> Tables:
         for key in answered
         if any(each.grade > 0 for each in experiment.judged.get(key, ()))
     ]
-    some_relevant = any(
-        each.grade > 0 for judged in experiment.judged.values() for each in judged
+    judged = any(
+        each.grade > 0 for passages in experiment.judged.values() for each in passages
     )
-    counted = relevant if some_relevant else answered
-    values = (
-        _judged_values(experiment, counted)
-        if some_relevant
-        else _list_values(experiment, counted)
-    )
-    shares = {
-        (name, key): _judged_share(experiment, name, key) if some_relevant else None
-        for name in experiment.variants
-        for key in counted
-    }
-    summary, comparisons = _summary(experiment, counted, values, shares)
-    return Tables(
-        summary=summary,
-        per_query=_per_query(experiment, counted, values, shares),
-        comparisons=comparisons,
+    return Counted(
+        keys=relevant if judged else answered,
+        judged=judged,
         unanswered=len(experiment.queries) - len(answered),
-        without_relevant=len(answered) - len(relevant) if some_relevant else 0,
+        without_relevant=len(answered) - len(relevant) if judged else 0,
     )
 
 
@@ -192,29 +221,46 @@ _Values = dict[tuple[str, str], Floats]
 _Shares = dict[tuple[str, str], float | None]
 
 
-def _judged_values(experiment: Experiment, counted: Sequence[str]) -> _Values:
-    qrels = {key: document_grades(experiment.judged[key]) for key in counted}
+def _judged_values(experiment: Experiment, counted: Counted) -> _Values:
+    qrels = {key: document_grades(experiment.judged[key]) for key in counted.keys}
     values: _Values = {}
     for name in experiment.variants:
-        ranked = {
-            key: ranking(experiment.runs[name][key].hits, experiment.judged[key])
-            for key in counted
-        }
+        ranked = ranked_documents(experiment, name, counted)
         found = scores(experiment.metrics, qrels, ranked)
         for metric in experiment.metrics:
-            values[name, metric] = np.array([found[metric][key] for key in counted])
+            values[name, metric] = np.array(
+                [found[metric][key] for key in counted.keys]
+            )
     return values
 
 
-def _list_values(experiment: Experiment, counted: Sequence[str]) -> _Values:
-    def listed(name: str, key: str) -> list[str]:
-        hits = experiment.runs[name][key].hits
-        return list(dict.fromkeys(document_key(each.chunk_id) for each in hits))
+def ranked_documents(
+    experiment: Experiment, variant: str, counted: Counted
+) -> dict[str, list[str]]:
+    """Return the documents that a variant is measured by, best first, by query id.
 
+    Parameters
+    ----------
+    experiment : Experiment
+    variant : str
+        One of its variants.
+    counted : Counted
+        Of this experiment.
+    """
+    judged = experiment.judged if counted.judged else {}
+    run = experiment.runs.get(variant, {})
+    return {key: ranking(run[key].hits, judged.get(key, ())) for key in counted.keys}
+
+
+def _list_values(experiment: Experiment, counted: Counted) -> _Values:
     first = experiment.variants[0]
+    listed = {
+        name: ranked_documents(experiment, name, counted)
+        for name in experiment.variants
+    }
     values: _Values = {}
     for name in experiment.variants:
-        pairs = [(listed(first, key), listed(name, key)) for key in counted]
+        pairs = [(listed[first][key], listed[name][key]) for key in counted.keys]
         values[name, f"overlap@{SHOWN_HITS}"] = np.array(
             [overlap_at(left, right, SHOWN_HITS) for left, right in pairs]
         )

@@ -18,6 +18,7 @@ from contexter_nb.core import (
     UnsendableRequestError,
     WireRequest,
     scrub,
+    type_in_words,
     without_frames,
 )
 from contexter_nb.transport._unpack import UnpackError
@@ -54,10 +55,10 @@ def check_fields(headers: Mapping[str, str]) -> None:
     fields: Iterable[tuple[str, object]] = headers.items()
     for name, value in fields:
         if not isinstance(value, str):
-            kind = type(value).__name__
+            kind = type_in_words(value)
             del value, fields, headers  # rich tracebacks show variables
             raise UnsendableRequestError(
-                f"The header field {name[:100]!r} is a {kind}; give text."
+                f"The header field {name[:100]!r} is {kind}; give text."
             )
         if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
             del value, fields, headers

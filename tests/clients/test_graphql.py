@@ -717,7 +717,7 @@ def test_a_mutation_never_goes_by_get() -> None:
         (("mutation { a }",), "send it with execute_mutation"),
         (("subscription { a }",), "not answered over plain HTTP"),
         (("",), "is empty"),
-        ((7,), "is a int"),
+        ((7,), "is an int"),
         (("{ a }", [1]), "variables is a list"),
         (("{ a }", {"x": {1}}), "cannot be written as JSON"),
         (("{ a }", {"x": float("nan")}), "cannot be written as JSON"),
@@ -749,7 +749,7 @@ def test_other_arguments_are_checked_too() -> None:
             await client.execute_query("{ a }", on_errors="ignore")  # type: ignore[arg-type]
         with pytest.raises(InvalidArgumentError, match="extensions is a list"):
             await client.execute_query("{ a }", extensions=[])  # type: ignore[arg-type]
-        with pytest.raises(InvalidArgumentError, match="operation_name is a int"):
+        with pytest.raises(InvalidArgumentError, match="operation_name is an int"):
             await client.execute_query("{ a }", operation_name=1)  # type: ignore[arg-type]
         assert sender.requests == []
 

@@ -360,8 +360,8 @@ def test_max_pages_is_checked(pages: Any) -> None:
 @pytest.mark.parametrize(
     ("query", "variables", "said"),
     [
-        (None, None, "is a NoneType; give its source"),
-        (7, None, "is a int"),
+        (None, None, "is None; give its source"),
+        (7, None, "is an int"),
         (QUERY, [1], "variables is a list"),
         ("mutation { a }", None, "send it with execute_mutation"),
     ],

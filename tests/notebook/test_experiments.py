@@ -269,6 +269,23 @@ def test_an_unknown_setting_is_refused_with_a_suggestion(lab: Any) -> None:
         lab.experiment("a", {"x": {"home": "elsewhere"}})
 
 
+@pytest.mark.parametrize(
+    ("act", "named"),
+    [
+        (lambda nb: nb.recall_check("a", k=0), "k is 0;"),
+        (lambda nb: nb.recall_check("a", k=[5, True]), "k is True;"),
+        (lambda nb: nb.recall_check("a", ef=0), "ef is 0;"),
+        (lambda nb: nb.pool("a", depth=0), "depth is 0;"),
+        (lambda nb: nb.compare("a", limit=0), "limit is 0;"),
+    ],
+)
+def test_a_number_is_refused_by_the_name_it_was_given_by(
+    lab: Any, act: Callable[[Any], object], named: str
+) -> None:
+    """What a verb calls k or depth is not called limit in its message."""
+    assert refusal(lambda: act(lab)).startswith(named)
+
+
 def test_an_empty_home_says_how_to_begin(session: Any) -> None:
     """Every verb that searches says what to index; the lists are empty frames."""
     for act in (

@@ -21,6 +21,7 @@ from tests.notebook.frame import assert_kind, fruit
 from tests.notebook.sentence import refusal
 
 QUERY = "a fruit that is red"
+GENERATED = {"query": "what becomes prunes", "grade": 3, "origin": "generated"}
 
 
 @pytest.fixture
@@ -162,10 +163,53 @@ def test_judgments_travel_as_trec_files(orchard: Any, tmp_path: Path) -> None:
     with connect(home=tmp_path / "other") as other:
         other.index(fruit())
         taken = other.import_judgments(path)
-        assert_kind(taken, "judgments")
+        assert_kind(taken, "import_judgments")
+        assert taken["change"].tolist() == ["new", "new"]
         same = ["query", "query_id", "chunk_id", "grade", "title", "library"]
         pd.testing.assert_frame_equal(other.judgments()[same], kept[same])
         assert other.judgments()["origin"].unique().tolist() == ["imported"]
+
+
+def test_ones_own_export_changes_nothing(orchard: Any, tmp_path: Path) -> None:
+    """Who, when and origin stay; a row is added only where a grade differs."""
+    apple, pear, plum = (id_of(orchard, title) for title in ("apple", "pear", "plum"))
+    orchard.judge(QUERY, apple, 3, judged_by="ada")
+    orchard.judge(QUERY, pear, 0, judged_by="grace")
+    orchard.import_judgments([{**GENERATED, "chunk_id": plum}])
+    before = orchard.judgments(history=True)
+    path = tmp_path / "mine.qrels"
+    orchard.export_judgments(path)
+    for again in (path, orchard.judgments()):
+        taken = orchard.import_judgments(again)
+        assert taken["change"].tolist() == ["unchanged"] * 3
+        same = taken.drop(columns="change")
+        pd.testing.assert_frame_equal(same, orchard.judgments())
+    pd.testing.assert_frame_equal(orchard.judgments(history=True), before)
+    assert before["origin"].tolist() == ["person", "person", "generated"]
+
+
+def test_an_import_says_what_is_new_and_what_it_replaced(orchard: Any) -> None:
+    """Another grade replaces, one taken back is new, and of two the last counts."""
+    apple, pear, plum = (id_of(orchard, title) for title in ("apple", "pear", "plum"))
+    for chunk in (apple, pear, plum):
+        orchard.judge(QUERY, chunk, 1, judged_by="ada")
+    orchard.judge(QUERY, plum, None)
+    given = [(QUERY, apple, 0), (QUERY, apple, 2), (QUERY, pear, 1), (QUERY, plum, 1)]
+    taken = orchard.import_judgments(given).set_index("title")
+    assert taken["change"].to_dict() == {
+        "apple": "replaced",
+        "pear": "unchanged",
+        "plum": "new",
+    }
+    assert taken["grade"].to_dict() == {"apple": 2, "pear": 1, "plum": 1}
+    kept = orchard.judgments().set_index("title")
+    assert kept["grade"].to_dict() == {"apple": 2, "pear": 1, "plum": 1}
+    assert kept["origin"].to_dict() == {
+        "apple": "imported",
+        "pear": "person",
+        "plum": "imported",
+    }
+    assert kept.loc["pear", "judged_by"] == "ada"
 
 
 def test_foreign_qrels_need_the_text_of_their_queries(
@@ -189,7 +233,7 @@ def test_a_frame_is_imported_all_or_none(orchard: Any) -> None:
         orchard.import_judgments(pd.DataFrame([good, {**good, "grade": 7}]))
     assert orchard.judgments().empty
     assert orchard.import_judgments([good])["origin"].tolist() == ["imported"]
-    assert_kind(orchard.import_judgments([]), "judgments")
+    assert_kind(orchard.import_judgments([]), "import_judgments")
 
 
 def test_a_pool_is_blind_repeatable_and_leaves_out_what_is_judged(

@@ -49,6 +49,7 @@ VERBS: dict[str, tuple[Any, ...]] = {
     "experiment": ("shorten",),
     "experiments": (),
     "experiment_run": ("1",),
+    "export_runs": ("1", "runs"),
     "compare": ("shorten",),
     "recall_check": ("shorten",),
 }

@@ -146,7 +146,7 @@ def test_slashes_of_an_id_are_kept_on_purpose_only() -> None:
         ({"id": ".."}, "is empty or leads to another path"),
         ({"id": "a/../b", "keep_slash": ["id"]}, "leads to another path"),
         ({"id": "a//b", "keep_slash": ["id"]}, "leads to another path"),
-        ({"id": None}, "id is a NoneType"),
+        ({"id": None}, "id is None"),
         ({"id": True}, "id is a bool"),
         ({"id": "\ud800"}, "half a character"),
     ],
