@@ -394,9 +394,9 @@ class JudgmentVerbs(VariantVerbs):
     ) -> pd.DataFrame:
         """Make questions of the corpus itself, where nobody has judged yet.
 
-        Each is the first sentence of a passage, its names hidden; the passage is the
-        answer. That favours word search, and another passage may answer as well: a
-        first rough test, not a verdict.
+        Each is made of one of the first sentences of a passage, without its names; the
+        passage is the answer. That favours word search, and another passage may answer
+        as well: a first rough test, not a verdict.
 
         Parameters
         ----------

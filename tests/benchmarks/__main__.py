@@ -30,6 +30,7 @@ PARTS = {
     "voyage-quota": ("voyage_quota", "rows"),
     "qdrant": ("qdrant", "rows"),
     "explorer": ("explorer", "rows"),
+    "significance": ("significance", "rows"),
 }
 
 

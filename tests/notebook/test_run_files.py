@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,27 +11,15 @@ import pandas as pd
 import pyterrier as pt
 import pytest
 import pytrec_eval
-import scipy.stats
 from statsmodels.stats.multitest import multipletests
 
 from contexter_nb import connect
 from contexter_nb.core import InvalidArgumentError
-from tests.fixtures import ROOT
+from tests.judged import MODULES, VARIANTS, judged_questions
 from tests.notebook.frame import assert_kind, fruit
+from tests.permutation import CHANCE, permutation_test
 
-MODULES = ["collections", "csv", "functools", "httpx", "itertools", "json"]
-MODULES += ["pathlib", "re", "shutil", "statistics", "textwrap"]
-# The last finds nothing for most questions: ties at zero, and losses.
-VARIANTS: dict[str, dict[str, Any]] = {
-    "default": {},
-    "more meaning": {"weights": {"dense": 1.0}},
-    "meaning only": {"mode": "dense"},
-    "words only": {"mode": "text"},
-    "words of re": {"mode": "text", "where": {"library": "re"}},
-}
 TREC = {"nDCG@10": "ndcg_cut_10", "R@5": "recall_5", "RR": "recip_rank", "AP": "map"}
-# Two sides draw 20,000 signs each; four standard deviations of their difference.
-CHANCE = 4 * np.sqrt(2 * 0.25 / 20_000)
 
 
 @pytest.fixture(scope="module")
@@ -46,19 +33,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def judged(lab: Any) -> pd.DataFrame:
     """Give questions of practitioners with their answers, and graded neighbours."""
-    rows = []
-    questions = ROOT / "tests" / "quality" / "questions.jsonl"
-    for line in questions.read_text(encoding="utf-8").splitlines():
-        asked = json.loads(line)
-        if asked["library"] not in MODULES:
-            continue
-        where = {"title": asked["relevant"], "library": asked["library"]}
-        answers = lab.search(asked["question"], 3, where=where)["chunk_id"].tolist()
-        near = lab.similar(answers[0], limit=2)["chunk_id"].tolist() if answers else []
-        graded = [*answers, *(each for each in near if each not in answers)]
-        for chunk, grade in zip(graded, (3, 2, 1, 0, 0), strict=False):
-            rows.append((asked["question"], chunk, grade))
-    return pd.DataFrame(rows, columns=["query", "chunk_id", "grade"])
+    return judged_questions(lab)
 
 
 class Theirs(NamedTuple):
@@ -185,27 +160,15 @@ def test_over_several_metrics_holm_counts_every_comparison(found: pd.DataFrame) 
     np.testing.assert_allclose(compared["p_adjusted"], corrected, rtol=1e-12)
 
 
-def flipped(own: Any, first: Any) -> tuple[float, float]:
-    """Return SciPy's paired permutation test, as PyTerrier takes a test."""
-    tested = scipy.stats.permutation_test(
-        (own, first),
-        lambda left, right, axis: np.mean(left - right, axis=axis),
-        permutation_type="samples",
-        n_resamples=20_000,
-        vectorized=True,
-        rng=np.random.default_rng(7),
-    )
-    return float(tested.statistic), float(tested.pvalue)
-
-
+@pytest.mark.parametrize("metric", TREC)
 def test_permutation_p_values_are_pyterriers_but_for_chance(
-    lab: Any, judged: pd.DataFrame, theirs: Theirs
+    lab: Any, judged: pd.DataFrame, theirs: Theirs, metric: str
 ) -> None:
-    """With SciPy's permutation test PyTerrier finds what ours finds."""
-    ours = lab.experiment(judged, VARIANTS, metrics=["nDCG@10"])
-    only = {"nDCG@10": "ndcg_cut_10"}
-    expected = evaluate(theirs, only, baseline=0, test=flipped)
-    p_values = expected["ndcg_cut_10 p-value"].to_numpy()[1:]
+    """With SciPy's permutation test PyTerrier finds what ours finds, ties included."""
+    ours = lab.experiment(judged, VARIANTS, metrics=[metric])
+    name = TREC[metric]
+    expected = evaluate(theirs, {metric: name}, baseline=0, test=permutation_test)
+    p_values = expected[f"{name} p-value"].to_numpy()[1:]
     np.testing.assert_allclose(ours["p_value"].to_numpy()[1:], p_values, atol=CHANCE)
     assert p_values.min() < 0.001 < 0.05 < p_values.max()
 
