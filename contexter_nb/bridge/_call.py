@@ -14,8 +14,13 @@ from contexter_nb.core import BridgeError
 
 T = TypeVar("T")
 
-CLOSED = "this bridge is closed; open a new one"
-CLOSED_MEANWHILE = "the bridge was closed before this call had ended"
+CLOSED = (
+    "This bridge is closed; open a new one, contexter_nb.bridge.LoopThread(), or call "
+    "contexter_nb.run(...), whose bridge is always open."
+)
+CLOSED_MEANWHILE = (
+    "The bridge was closed before this call had ended; open a new one and call again."
+)
 
 
 class Call(concurrent.futures.Future[T], Generic[T]):

@@ -47,7 +47,7 @@ class Closers:
         if failed:
             count = f"{len(failed)} of its closers" if len(failed) > 1 else "a closer"
             raise BridgeError(
-                f"the bridge is closed, but {count} failed: "
+                f"The bridge is closed, but {count} failed: "
                 f"{type(failed[0]).__name__}: {failed[0]}"
             ) from failed[0]
 

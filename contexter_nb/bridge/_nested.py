@@ -17,7 +17,7 @@ from contexter_nb.bridge._closers import Closers
 from contexter_nb.bridge._coroutine import as_coroutine
 from contexter_nb.bridge._interrupt import deferred_interrupt, show_shortly
 from contexter_nb.bridge._loop import OwnLoop
-from contexter_nb.bridge._wait import cancel_others, until_done
+from contexter_nb.bridge._wait import cancel_others, timed_out, until_done
 from contexter_nb.core import BridgeError
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class NestedBridge:
         task = loop.create_task(coro)
         try:
             if not self._finish_in_time(loop, task, timeout):
-                self._give_up(loop, task, f"no result within {timeout:g} s; cancelled")
+                self._give_up(loop, task, timed_out(timeout))
             return task.result()
         finally:
             del task
@@ -230,8 +230,8 @@ def _make_reentrant(loop: asyncio.AbstractEventLoop) -> None:
     if not isinstance(loop, asyncio.BaseEventLoop):
         kind = type(loop)
         raise BridgeError(
-            f"a loop of type {kind.__module__}.{kind.__qualname__} cannot be "
-            'nested; use bridge="thread"'
+            f"A loop of type {kind.__module__}.{kind.__qualname__} cannot be "
+            'nested; use bridge="thread".'
         )
     if hasattr(loop, "_nest_patched"):  # by us, or by the user with either package
         return
@@ -240,7 +240,7 @@ def _make_reentrant(loop: asyncio.AbstractEventLoop) -> None:
     except ImportError as error:
         raise BridgeError(
             'bridge="nested" needs the package nest-asyncio2; install it, or use '
-            'bridge="thread"'
+            'bridge="thread".'
         ) from error
     nest_asyncio2.apply(loop)
 

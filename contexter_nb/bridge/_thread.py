@@ -16,14 +16,14 @@ from contexter_nb.bridge._call import CLOSED, CLOSED_MEANWHILE, Call
 from contexter_nb.bridge._coroutine import as_coroutine
 from contexter_nb.bridge._interrupt import raised_interrupts, show_shortly
 from contexter_nb.bridge._process import LoopProcess
-from contexter_nb.bridge._wait import block_until_done
+from contexter_nb.bridge._wait import block_until_done, timed_out
 from contexter_nb.core import BridgeError
 
 T = TypeVar("T")
 
 OWN_THREAD = (
-    "a synchronous call was made inside a coroutine of this bridge, where it would "
-    "wait for itself; await the coroutine there (the verbs of nb.aio)"
+    "A synchronous call was made inside a coroutine of this bridge, where it would "
+    "wait for itself; await the coroutine there (the verbs of nb.aio)."
 )
 
 
@@ -84,7 +84,7 @@ class LoopThread:
         try:
             with raised_interrupts():
                 if not self._finish_in_time(call, timeout):
-                    self._give_up(call, f"no result within {timeout:g} s; cancelled")
+                    self._give_up(call, timed_out(timeout))
             self._raise_if_closed(call)
             return call.outcome()
         finally:
@@ -212,8 +212,8 @@ class LoopThread:
         process = self._process()
         if process.on_loop_thread():
             raise BridgeError(
-                "the bridge cannot be closed from its own thread; close it from the "
-                "thread that uses it"
+                "The bridge cannot be closed from its own thread; close it from the "
+                "thread that uses it."
             )
         with process.lock:
             if process.closed:

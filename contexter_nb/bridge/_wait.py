@@ -27,6 +27,14 @@ class _Countdown:
         return min(BEAT_SECONDS, max(0.0, self._end - _clock.now()))
 
 
+def timed_out(seconds: float | None) -> str:
+    """Return what to say of a call that was given up after some time."""
+    return (
+        f"No result within {seconds or 0:g} s, so the call was cancelled; give it more "
+        "time by timeout=..., or leave that out."
+    )
+
+
 def block_until_done(
     future: concurrent.futures.Future[Any], seconds: float | None = None
 ) -> bool:

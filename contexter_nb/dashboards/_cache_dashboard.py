@@ -45,6 +45,7 @@ class CacheDashboard(Panel):
     """
 
     title = "Caches"
+    verb = "cache_dashboard"
 
     def __init__(self, feed: Feed) -> None:
         self._listed: tuple[Any, Any] | None = None

@@ -15,7 +15,7 @@ from contexter_nb.dashboards._look import MISSING, escape, milliseconds
 WIDTH = 1000
 LABELS_PIXELS = 18
 TOP_PIXELS = 14
-PRINTED_PIXELS = 600
+PRINTED_PIXELS = 560
 MAX_DECADES = 5
 
 

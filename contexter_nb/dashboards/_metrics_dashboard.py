@@ -53,6 +53,7 @@ class MetricsDashboard(Panel):
     """
 
     title = "API metrics"
+    verb = "metrics_dashboard"
 
     def __init__(self, feed: Feed) -> None:
         self._page = Page()

@@ -73,7 +73,7 @@ _OPERATIONS = Columns(
         Head("p95 ms", 60, "number", "95 of 100 calls took no longer"),
         Head("p99 ms", 60, "number", "99 of 100 calls took no longer", 720),
         Head("From cache", 92, "number", "hits of lookups", 1000),
-        Head("Tokens", 84),
+        Head("Tokens", 84, from_pixels=560),
         Head("USD", 72, from_pixels=560),
     ),
 )
@@ -84,7 +84,7 @@ _LIMITS = Columns(
         Head("What", 76, "text"),
         Head("Whose", 0, "text", "model and account; of a breaker the host"),
         Head("State", 100, "text"),
-        Head("Free now", 150, "text"),
+        Head("Free now", 150, "text", from_pixels=560),
         Head("per min", 84, "number", from_pixels=820),
         Head("Waiting", 62, from_pixels=600),
         Head("Waited", 80, "number", from_pixels=1500),  # alerts stand beside it

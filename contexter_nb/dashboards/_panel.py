@@ -68,6 +68,7 @@ class Panel(ABC):
     """
 
     title = ""
+    verb = ""
 
     def __init__(self, feed: Feed, view: Any) -> None:
         if feed.closed:
@@ -189,7 +190,7 @@ class Panel(ABC):
     def close(self) -> None:
         """Stop, and leave one line where it was shown; again does nothing."""
         if not self._closed:
-            note = f"{self.title}: closed."
+            note = f"{self.title}: closed; nb.{self.verb}() opens it again."
             self._end({"text/html": f"<p>{escape(note)}</p>", "text/plain": note})
 
     def freeze(self) -> None:

@@ -102,7 +102,7 @@ class MoneyVerbs(APIVerbs):
         """Show what indexing would take, before any of it is paid for.
 
         The sources are read and compared with the index and the cache; nothing is
-        embedded.
+        embedded. One that is indexed as it stands is not read.
 
         Parameters
         ----------

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        print("contexter_nb: interrupted; the next call goes on.", file=sys.stderr)
+        print("contexter_nb: interrupted; run it again to go on.", file=sys.stderr)
         return 130
     return 0
 

@@ -378,8 +378,8 @@ class Verbs(MoneyVerbs, RunVerbs):
         IndexMismatchError
             The index was made with another embedder or another chunking.
         APIIntegrationError
-            A remote service cannot be used; vectors that had come are kept, so that the
-            same call pays for none of them again.
+            A remote service cannot be used; passages whose vectors had come are
+            indexed, and the same call goes on from there.
         HomeError
             The home folder cannot be written.
 

@@ -160,7 +160,9 @@ class CostLedger:
         except Exception:
             self._refused += 1
             if self._refused == 1:
-                _log.warning("A call could not be booked.", exc_info=True)
+                _log.warning(
+                    "A call could not be booked; nb.costs() lacks it.", exc_info=True
+                )
 
     def add(
         self,

@@ -24,6 +24,7 @@ from contexter_nb.retrieval._indexing import (
     IndexingTools,
     Source,
     kept_embeddings,
+    unchanged_report,
 )
 from contexter_nb.retrieval._slices import in_thread
 from contexter_nb.retrieval._text import count_tokens
@@ -78,6 +79,9 @@ class SourceEstimate:
 async def estimate_source(source: Source, tools: IndexingTools) -> SourceEstimate:
     """Read a source and compare it with the index and the cache; nothing is embedded.
 
+    One that is indexed as it stands is not read, as it would not be for indexing; what
+    could not be read of it was told when it was.
+
     Parameters
     ----------
     source : Source
@@ -97,9 +101,16 @@ async def estimate_source(source: Source, tools: IndexingTools) -> SourceEstimat
     HomeError
         The index or the cache cannot be opened.
     """
+    unchanged = await unchanged_report(source, tools)
+    if unchanged is not None:
+        return SourceEstimate(
+            library=unchanged.library,
+            version=unchanged.version,
+            estimate=_estimated([], [], tools.embedder),
+            unchanged=unchanged.chunks,
+            problems=(),
+        )
     catalog: Catalog | None = await ask(tools.index.catalog)
-    if catalog is not None:
-        catalog.check(tools.embedder, tools.index.place)
     stored: dict[str, str] = {}
     if catalog is not None and source.library in catalog.libraries:
         stored = await ask(tools.index.stored, source.library)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,12 @@ from typing import Protocol
 
 import numpy as np
 
-from contexter_nb.core import Clock, EmbedderError
+from contexter_nb.core import (
+    APIIntegrationError,
+    Clock,
+    ContexterError,
+    EmbedderError,
+)
 from contexter_nb.retrieval._asking import ask
 from contexter_nb.retrieval._budget import Budget, usd_at_most
 from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
@@ -175,13 +181,16 @@ async def index_sources(
         The index was made with another embedder or chunking.
     SourceError
         A source could not be read at all.
+    APIIntegrationError
+        The embedder's service failed for good. What was embedded till then is stored
+        and published, so far as it can be.
     HomeError
         The index or the cache cannot be opened or written.
     """
     outstanding = []
     for source in sources:
         started = tools.clock.now()
-        unchanged = await _unchanged(source, tools)
+        unchanged = await unchanged_report(source, tools)
         if unchanged is None:
             outstanding.append(source)
         else:
@@ -196,8 +205,24 @@ async def index_sources(
             yield await _LibraryJob(source, writer, tools).run()
 
 
-async def _unchanged(source: Source, tools: IndexingTools) -> IndexReport | None:
-    """Return a report where the source is indexed as it stands."""
+async def unchanged_report(source: Source, tools: IndexingTools) -> IndexReport | None:
+    """Return a report where the source is indexed as it stands, else None.
+
+    Nothing is read but what tells one state of the source from another.
+
+    Parameters
+    ----------
+    source : Source
+    tools : IndexingTools
+        The index is asked, and its embedder compared with this one.
+
+    Raises
+    ------
+    IndexMismatchError
+        The index was made with another embedder or chunking.
+    HomeError
+        The index cannot be opened.
+    """
     catalog: Catalog | None = await ask(tools.index.catalog)
     if catalog is None:
         return None
@@ -233,6 +258,8 @@ class _LibraryJob:
         self.usd = 0.0
         self.done = 0
         self.stopped: str | None = None
+        self.stored = 0
+        self.outage: APIIntegrationError | None = None
 
     async def run(self) -> IndexReport:
         """Collect, compare, embed, store, publish."""
@@ -259,7 +286,12 @@ class _LibraryJob:
         removed = [each for each in stored if each not in seen]
         if not collected.complete:
             removed = []
-        stored_new = await self._store(new, len(collected.documents), collected)
+        try:
+            stored_new = await self._store(new, len(collected.documents), collected)
+        except APIIntegrationError as exc:
+            if exc is self.outage:
+                await self._publish_rest(exc, len(new), collected)
+            raise
         await ask(self.writer.delete, removed)
         failed = {problem.title for problem in self.problems}
         kept = [each for each in stored if each in seen or not collected.complete]
@@ -335,6 +367,10 @@ class _LibraryJob:
         try:
             good, vectors = await self._embed(part)
             spent = self.usd - spent_before
+        except APIIntegrationError as exc:
+            self.outage = exc
+            await self._store_kept(part)
+            raise
         finally:  # of what failed it is not known what it cost: the most it may have
             if self.tools.budget is not None:
                 self.tools.budget.settle(reserved_usd, actual_usd=spent)
@@ -343,6 +379,12 @@ class _LibraryJob:
                 f"The embedder {self.tools.embedder.identity!r} failed on each of "
                 f"{len(part)} texts: {self.problems[-1].error}"
             )
+        made = await self._upsert(good, vectors)
+        self.done += len(part)
+        return made
+
+    async def _upsert(self, good: Sequence[Chunk], vectors: Vectors) -> set[str]:
+        """Store chunks that have vectors; return the ids that made it."""
         refused: Refused = {}
         if good:
             refused = await ask(self.writer.upsert, good, vectors)
@@ -350,8 +392,34 @@ class _LibraryJob:
             if chunk.chunk_id in refused:
                 why = refused[chunk.chunk_id]
                 self._problem(chunk.title, f"cannot be stored: {why}")
-        self.done += len(part)
-        return {each.chunk_id for each in good if each.chunk_id not in refused}
+        made = {each.chunk_id for each in good if each.chunk_id not in refused}
+        self.stored += len(made)
+        return made
+
+    async def _store_kept(self, part: Sequence[Chunk]) -> None:
+        """Store what was embedded of a part before the service failed."""
+        embedder, cache = self.tools.embedder, self.tools.cache
+        texts = [chunk.embedded_text for chunk in part]
+        # What failed is what is told; the rest comes at the next call in any case.
+        with contextlib.suppress(ContexterError):
+            kept = await _held(texts, "document", embedder, cache)
+            known = [chunk for chunk, held in zip(part, kept, strict=True) if held]
+            if known:
+                vectors = await self._vectors([each.embedded_text for each in known])
+                await self._upsert(known, vectors)
+
+    async def _publish_rest(
+        self, error: APIIntegrationError, wanted: int, collected: Collected
+    ) -> None:
+        """Publish what was stored before the service failed, and say so."""
+        if not self.stored:
+            return
+        with contextlib.suppress(ContexterError):
+            await self._publish(collected, complete=False)
+            error.add_note(
+                f"{self.stored:,} of {wanted:,} new passages of {self.source.library} "
+                "are indexed; the same call goes on from there."
+            )
 
     async def _allowed(self, batch: Sequence[Chunk]) -> tuple[int, float]:
         """Return for how many of a batch the budget lasts, and what is set aside."""
@@ -476,16 +544,27 @@ async def kept_embeddings(
     list of bool
         n answers; of a text that comes twice the second is True.
     """
-    if isinstance(embedder, KeepingEmbedder):
-        kept = await embedder.kept(texts, input_type)
-    else:
-        kept = await in_thread(cache.holds, embedder.identity, input_type, texts)
+    kept = await _held(texts, input_type, embedder, cache)
     seen: set[str] = set()
     answers = []
     for text, known in zip(texts, kept, strict=True):
         answers.append(known or text in seen)
         seen.add(text)
     return answers
+
+
+async def _held(
+    texts: Sequence[str],
+    input_type: InputType,
+    embedder: Embedder,
+    cache: EmbeddingCache,
+) -> list[bool]:
+    if isinstance(embedder, KeepingEmbedder):
+        return await embedder.kept(texts, input_type)
+    held: list[bool] = await in_thread(
+        cache.holds, embedder.identity, input_type, texts
+    )
+    return held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

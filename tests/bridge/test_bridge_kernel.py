@@ -182,4 +182,4 @@ def test_a_refused_call_is_one_sentence_in_the_cell(kernel: Kernel) -> None:
         "async def wrong(): return run(asyncio.sleep(0))\nrun(wrong())"
     )
     assert ran.status == "error"
-    assert ran.error.startswith("BridgeError: a synchronous call was made inside")
+    assert ran.error.startswith("BridgeError: A synchronous call was made inside")

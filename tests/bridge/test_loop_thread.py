@@ -103,7 +103,7 @@ def test_an_exit_inside_the_coroutine_reaches_the_caller(bridge: LoopThread) -> 
 def test_a_timeout_cancels_and_waits_for_the_clean_up(bridge: LoopThread) -> None:
     """After TimeoutError the coroutine has finished its finally block."""
     sleeper = Sleeper(clean_up_seconds=0.05)
-    with pytest.raises(TimeoutError, match="no result within 0.05 s"):
+    with pytest.raises(TimeoutError, match=r"^No result within 0.05 s, so .* timeout="):
         bridge.run(sleeper.sleep(), timeout=0.05)
     assert sleeper.cleaned.is_set()
 
@@ -428,7 +428,9 @@ def test_close_cancels_what_runs_and_tells_who_waits() -> None:
         waiting = pool.submit(bridge.run, sleeper.sleep())
         assert sleeper.begun.wait(10)
         bridge.close()
-        with pytest.raises(BridgeError, match="closed before this call"):
+        with pytest.raises(
+            BridgeError, match="closed before this call had ended; open a new one"
+        ):
             waiting.result(10)
     assert sleeper.cleaned.is_set()
 
@@ -461,8 +463,9 @@ def test_close_ends_async_generators_and_worker_threads() -> None:
 def test_a_closed_bridge_refuses(bridge: LoopThread) -> None:
     """Nothing starts on a closed bridge, and no coroutine is left unawaited."""
     bridge.close()
+    way_out = r"^This bridge is closed; open a new one, .*LoopThread.* or call .*run"
     for call in (bridge.run, bridge.submit):
-        with pytest.raises(BridgeError, match="closed"):
+        with pytest.raises(BridgeError, match=way_out):
             call(double(1))
     with pytest.raises(BridgeError, match="closed"):
         asyncio.run(bridge.arun(double(1)))

@@ -88,9 +88,9 @@ def test_a_timeout_cancels_and_waits_for_the_clean_up() -> None:
     """After TimeoutError nothing of the coroutine is pending."""
     printed = check("""
     try: bridge.run(sleep_long(), timeout=0.05)
-    except TimeoutError as error: print(str(error).replace(" ", "_"))
+    except TimeoutError as error: print(str(error).partition(",")[0].replace(" ", "_"))
     """)
-    assert printed == ["cleaned", "no_result_within_0.05_s;_cancelled"]
+    assert printed == ["cleaned", "No_result_within_0.05_s"]
 
 
 @pytest.mark.parametrize("where", ["outside", "inside"])
@@ -152,7 +152,7 @@ def test_a_foreign_loop_is_refused_before_anything_is_patched() -> None:
     finally: asyncio._set_running_loop(None)
     assert asyncio.Task is task
     """)
-    assert printed == ["use", 'bridge="thread"']
+    assert printed == ["use", 'bridge="thread".']
 
 
 def test_what_is_no_coroutine_is_explained() -> None:

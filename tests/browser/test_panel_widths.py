@@ -166,6 +166,21 @@ def test_no_table_is_wider_than_its_panel(page: Any, panel: str, width: int) -> 
 
 
 @pytest.mark.parametrize("width", WIDTHS)
+def test_the_words_in_a_picture_are_as_large_as_in_the_panel(
+    page: Any, width: int
+) -> None:
+    """Charts of a picture are images: nobody needs a glass, and nothing shouts."""
+    body = f"<div class='cx cx-panel cx-static'>{_metrics_html.picture(seen())}</div>"
+    show(page, body, _metrics_html.style(), width)
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll('.cx-charts img')].map(each =>
+        11 * each.getBoundingClientRect().width / Number(each.getAttribute('width')))"""
+    )
+    assert len(sizes) == 4
+    assert all(8 < pixels < 16 for pixels in sizes), sizes
+
+
+@pytest.mark.parametrize("width", WIDTHS)
 def test_the_words_of_a_chart_keep_apart(page: Any, width: int) -> None:
     """A title and a maximum never run into each other, nor do the times below."""
     show(page, metrics_body(), _metrics_html.style(), width)

@@ -226,6 +226,21 @@ def test_closing_forgets_every_widget(nb: Any) -> None:
     assert len(_instances) == before
 
 
+def test_a_closed_panel_says_how_to_have_it_again(nb: Any) -> None:
+    """In its place stands one line, with the call that opens it."""
+
+    class Handle:
+        def update(self, bundle: dict[str, str], raw: bool) -> None:
+            told.append(bundle["text/plain"])
+
+    told: list[str] = []
+    for kind in ("metrics_dashboard", "cache_dashboard"):
+        panel = getattr(nb, kind)()
+        panel._handles.append(Handle())
+        panel.close()
+        assert told[-1].endswith(f": closed; nb.{kind}() opens it again.")
+
+
 def test_without_ipywidgets_the_sentence_has_the_command(nb: Any) -> None:
     """Nothing of the library's insides is seen."""
     code = (

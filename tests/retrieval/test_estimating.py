@@ -121,6 +121,23 @@ def test_what_is_stored_or_kept_is_not_paid_for_again(bench: Bench) -> None:
     assert len(bench.embedder.texts) - before == 2
 
 
+def test_what_is_indexed_as_it_stands_is_not_read_again(bench: Bench) -> None:
+    """Indexing would not read it, either; a source that changed is."""
+    source = notes(4)
+    source.print_of = "one"
+    bench.add(source)
+    assert source.collected == 1
+    found = bench.estimate(source)
+    assert source.collected == 1
+    assert (found.unchanged, found.version, found.problems) == (4, "1", ())
+    told = found.estimate
+    assert (told.texts, told.requests, told.usd, told.seconds) == (0, 0, 0.0, 0.0)
+    source.print_of = "two"
+    source.documents.append(note("more", "More."))
+    assert bench.estimate(source).estimate.texts == 1
+    assert source.collected == 2
+
+
 def test_a_text_that_comes_twice_is_paid_for_once(bench: Bench) -> None:
     """Within a source, by its content; and a passage of one id is stored once."""
     twice = ListSource([note("same", "Same."), note("same", "Same.")])

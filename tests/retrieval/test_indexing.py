@@ -12,7 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contexter_nb.core import EmbedderError, IndexMismatchError, SystemClock
+from contexter_nb.core import (
+    EmbedderError,
+    IndexMismatchError,
+    ServerError,
+    SystemClock,
+)
 from contexter_nb.retrieval import (
     Embedded,
     EmbeddedIndex,
@@ -433,3 +438,79 @@ def test_an_error_of_a_source_keeps_what_was_indexed_before(bench: Bench) -> Non
     assert bench.titles() == ["a"]
     bench.add(notes("a", "b"))
     assert bench.titles() == ["a", "b"]
+
+
+class Failing(CountingEmbedder):
+    """A service that is away from its third call on, until it is back."""
+
+    away_at_call = 2
+
+    async def embed(self, texts: Sequence[str], input_type: str) -> Embedded:
+        if self.calls >= self.away_at_call:
+            raise ServerError("The service is away.", status_code=503)
+        return await super().embed(texts, input_type)
+
+
+class Keeping(Failing):
+    """The same, taking many texts at a time and keeping each hundred that came."""
+
+    batch_tokens = 10**6
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: dict[str, np.ndarray] = {}
+
+    async def kept(self, texts: Sequence[str], input_type: str) -> list[bool]:
+        return [text in self.held for text in texts]
+
+    async def embed(self, texts: Sequence[str], input_type: str) -> Embedded:
+        missing = [text for text in texts if text not in self.held]
+        cached = [text in self.held for text in texts]
+        for start in range(0, len(missing), 100):
+            some = missing[start : start + 100]
+            made = await super().embed(some, input_type)
+            self.held |= dict(zip(some, made.vectors, strict=True))
+        return Embedded(
+            vectors=np.stack([self.held[text] for text in texts]),
+            token_counts=[1] * len(texts),
+            cached=cached,
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "came"), [(Failing, 512), (Keeping, 200)], ids=["failing", "keeping"]
+)
+def test_what_came_before_an_outage_is_published(
+    tmp_path: Path, kind: type[Failing], came: int
+) -> None:
+    """The error is raised as it is, with how far it got; the next run does the rest."""
+    bench = Bench(tmp_path, kind())
+    with pytest.raises(ServerError, match="is away") as raised:
+        bench.add(rows(600))
+    (told,) = raised.value.__notes__
+    assert told.startswith(f"{came} of 600 new passages of rows are indexed")
+    catalog = bench.index.catalog()
+    assert catalog is not None
+    entry = catalog.libraries["rows"]
+    assert (entry.chunks, entry.fingerprint) == (came, "")
+    assert bench.index.facets("library") == {"rows": came}
+    bench.embedder.away_at_call = 100
+    (report,) = bench.add(rows(600))
+    assert (report.unchanged, report.new, report.embedded) == (
+        came,
+        600 - came,
+        600 - came,
+    )
+    assert len(bench.embedder.texts) == len(set(bench.embedder.texts)) == 600
+    bench.close()
+
+
+def test_an_outage_from_the_beginning_publishes_nothing(tmp_path: Path) -> None:
+    """There is nothing to say but the error."""
+    bench = Bench(tmp_path, Failing())
+    bench.embedder.away_at_call = 0
+    with pytest.raises(ServerError) as raised:
+        bench.add(rows(3))
+    assert not hasattr(raised.value, "__notes__")
+    assert bench.index.catalog() is None
+    bench.close()
