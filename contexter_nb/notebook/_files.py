@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from contexter_nb.core import InvalidArgumentError
+from contexter_nb.core import InvalidArgumentError, type_in_words
 
 
 def check_path(name: str, value: object, example: str) -> Path:
     """Return where a file or folder is, as a person names it."""
     if not isinstance(value, (str, os.PathLike)):
         raise InvalidArgumentError(
-            f"{name} is {type(value).__name__}; name one, as {example!r}."
+            f"{name} is {type_in_words(value)}; name one, as {example!r}."
         )
     if not os.fspath(value):
         raise InvalidArgumentError(f"{name} is empty; name one, as {example!r}.")

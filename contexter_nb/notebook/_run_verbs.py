@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contexter_nb.frames import make_frame
+from contexter_nb.notebook._experiment_arguments import is_frame
 from contexter_nb.notebook._experiment_records import experiment_of
 from contexter_nb.notebook._experiment_verbs import ExperimentVerbs
 from contexter_nb.notebook._files import check_path, make_folder, write_text
@@ -20,7 +21,7 @@ class RunVerbs(ExperimentVerbs):
     """The part of a session's verbs that writes what an experiment found."""
 
     async def export_runs(
-        self, experiment_id: str, folder: str | os.PathLike[str]
+        self, experiment_id: str | pd.DataFrame, folder: str | os.PathLike[str]
     ) -> pd.DataFrame:
         """Write an experiment as TREC files: a run for each variant, and its qrels.
 
@@ -31,8 +32,8 @@ class RunVerbs(ExperimentVerbs):
 
         Parameters
         ----------
-        experiment_id : str
-            From `experiments`, or of a summary's ``attrs``.
+        experiment_id : str or DataFrame
+            From `experiments`, or what `experiment` answered.
         folder : path-like
             Made where it is missing. It gets ``judgments.qrels``,
             ``judgments.queries.tsv`` and a ``.run`` named after each variant; files of
@@ -59,15 +60,20 @@ class RunVerbs(ExperimentVerbs):
         ...     report = nb.index("textwrap")
         ...     items = nb.known_items(5)
         ...     made = nb.experiment(items, ["text", "dense"], metrics=["RR"])
-        ...     files = nb.export_runs(made.attrs["experiment_id"], folder)
+        ...     files = nb.export_runs(made, folder)
         >>> files["file"].tolist()
         ['judgments.qrels', 'judgments.queries.tsv', 'text.run', 'dense.run']
         """
         self._open()
         place = check_path("folder", folder, "runs")
-        record = await in_thread(self._experiments.load, experiment_id)
+        record = await in_thread(self._experiments.load, _id_of(experiment_id))
         files = await in_thread(_written, place, trec_files(experiment_of(record)))
         return make_frame("export_runs", files)
+
+
+def _id_of(experiment: Any) -> Any:
+    """Return the id that a summary carries; anything else as it is."""
+    return experiment.attrs.get("experiment_id") if is_frame(experiment) else experiment
 
 
 def _written(folder: Path, files: list[TrecFile]) -> list[dict[str, object]]:

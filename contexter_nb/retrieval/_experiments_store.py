@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from contexter_nb.core import HomeError, InvalidArgumentError, did_you_mean
+from contexter_nb.core import (
+    HomeError,
+    InvalidArgumentError,
+    did_you_mean,
+    type_in_words,
+)
 
 FORMAT = 1
 _ENDING = ".json"
@@ -97,15 +102,20 @@ class ExperimentStore:
         Raises
         ------
         InvalidArgumentError
-            There is none of this id.
+            There is none of this id, or it is no text.
         HomeError
             Its file is damaged, or of a newer version.
         """
+        if not isinstance(experiment_id, str):
+            raise InvalidArgumentError(
+                f"experiment_id is {type_in_words(experiment_id)}; give one as text, "
+                "as nb.experiments() lists them."
+            )
         known = self.ids()
         if experiment_id not in known:
             raise InvalidArgumentError(
-                f"There is no experiment {str(experiment_id)[:60]!r}; nb.experiments() "
-                f"lists them.{did_you_mean(str(experiment_id), known)}"
+                f"There is no experiment {experiment_id[:60]!r}; nb.experiments() "
+                f"lists them.{did_you_mean(experiment_id, known)}"
             )
         path = self._path(experiment_id)
         try:

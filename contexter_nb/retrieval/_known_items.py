@@ -17,6 +17,7 @@ _NEVER = re.compile(
     r"(?:added|changed|deprecated|new|removed) (?:in|since) |\bdeprecated\b"
     r"|\b(?:alias|synonym)\b|\bidentical to\b|\b(?:same as|equivalent (?:of|to)) "
     r"|^(?:see|refer to|please|for (?:more|details|example)|raises?|defaults?|todo)\b"
+    r"|\bfollowing(?: \w+){0,2}$"
     r"|^(?:here|there) |^warning:|^not implemented|\bdocstring\b",
     re.I,
 )
@@ -85,7 +86,9 @@ def known_item_query(text: str, names: Sequence[str]) -> str | None:
             continue
         holed = _holds(sentence, hidden)
         left = _without(sentence, hidden) if holed else sentence
-        query = _asked(left, hidden, MIN_WORDS + holed)
+        # A hole within it may take away what tells this from a dozen others.
+        more = 2 * holed - _holds(sentence.partition(" ")[0], hidden)
+        query = _asked(left, hidden, MIN_WORDS + more)
         # A later sentence may be about a detail; what orders something seldom is.
         if query and (not at or query.startswith(ASK)):
             choices.append((holed, at, query))

@@ -56,7 +56,7 @@ def files(
 ) -> tuple[Path, pd.DataFrame]:
     """Give the folder of the experiment's files, and the frame about them."""
     folder = tmp_path_factory.mktemp("files") / "made" / "on the way"
-    return folder, lab.export_runs(found.attrs["experiment_id"], folder)
+    return folder, lab.export_runs(found, folder)
 
 
 @pytest.fixture(scope="module")
@@ -219,10 +219,19 @@ def test_what_cannot_be_written_is_one_sentence(
     experiment_id = found.attrs["experiment_id"]
     with pytest.raises(InvalidArgumentError, match="There is no experiment 'nope'"):
         lab.export_runs("nope", tmp_path)
-    with pytest.raises(InvalidArgumentError, match=r"folder is int; name one"):
+    with pytest.raises(InvalidArgumentError, match=r"folder is an int; name one"):
         lab.export_runs(experiment_id, 7)
     with pytest.raises(InvalidArgumentError, match=r"folder is empty; name one"):
         lab.export_runs(experiment_id, "")
+    for nothing in (lab.experiments(), 5, None):
+        with pytest.raises(
+            InvalidArgumentError, match="experiment_id is (None|an int)"
+        ):
+            lab.export_runs(nothing, tmp_path)
+    with pytest.raises(
+        InvalidArgumentError, match="experiment_id is a DataFrame; give"
+    ):
+        lab.experiment_run(found)
     taken = tmp_path / "taken"
     taken.write_text("mine", encoding="utf-8")
     with pytest.raises(InvalidArgumentError, match="The folder taken cannot be made"):

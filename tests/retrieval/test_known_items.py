@@ -30,6 +30,8 @@ from contexter_nb.retrieval._known_items import known_item_query, shuffled
             ["numpy.random.exponential"],
             "how do I draw samples from a distribution over a range",
         ),
+        ("Draw samples from a zipf distribution.", ["numpy.random.zipf"], None),
+        ("Subclass with the following properties.", ["a.b"], None),
         (
             "Fill a paragraph.\n\nReformat the single paragraph to fit in lines.",
             ["textwrap.fill"],
