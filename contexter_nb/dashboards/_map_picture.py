@@ -1,7 +1,8 @@
-"""The map as a still drawing: SVG without words, so nothing is lost where it is cut."""
+"""The map as a still drawing: SVG without words, as an image that no viewer drops."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 
 from contexter_nb.dashboards._map import COLOURS, Atlas
@@ -9,11 +10,32 @@ from contexter_nb.dashboards._map import COLOURS, Atlas
 WIDTH, HEIGHT = 420, 260
 PALETTE = ("#3b7dd8", "#c2571a", "#2e9b57", "#9a5fc9", "#b58900", "#c94a6e")
 OTHER = "#8a8f98"
+LABEL = "Map of the collection with the hits and the question"
 
 
 def colour(library: int) -> str:
     """Return the colour of a library by its number on the map."""
     return PALETTE[library] if library < COLOURS else OTHER
+
+
+def map_image(
+    chart: Atlas,
+    places: Mapping[str, tuple[float, float]],
+    ranked: Sequence[str],
+    selected: Sequence[str] = (),
+) -> str:
+    """Return the map as an ``<img>``: inline SVG is dropped from untrusted notebooks.
+
+    Parameters
+    ----------
+    chart, places, ranked, selected
+        As of `map_svg`.
+    """
+    data = base64.b64encode(map_svg(chart, places, ranked, selected).encode()).decode()
+    return (
+        f'<img alt="{LABEL}" width="{WIDTH}" style="max-width:100%" '
+        f'src="data:image/svg+xml;base64,{data}">'
+    )
 
 
 def map_svg(
@@ -44,9 +66,8 @@ def map_svg(
     if question is not None:
         parts.append(_diamond(question))
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-        'role="img" aria-label="Map of the collection with the hits and the question" '
-        'style="max-width:100%;height:auto">' + "".join(parts) + "</svg>"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'width="{WIDTH}" height="{HEIGHT}">{"".join(parts)}</svg>'
     )
 
 
@@ -66,8 +87,8 @@ def _background(chart: Atlas) -> str:
 def _line(start: tuple[float, float], end: tuple[float, float]) -> str:
     return (
         f'<path d="M{start[0] * WIDTH:.1f} {start[1] * HEIGHT:.1f}'
-        f'L{end[0] * WIDTH:.1f} {end[1] * HEIGHT:.1f}" stroke="currentColor" '
-        'stroke-opacity=".25"/>'
+        f'L{end[0] * WIDTH:.1f} {end[1] * HEIGHT:.1f}" stroke="{OTHER}" '
+        'stroke-opacity=".5"/>'
     )
 
 
