@@ -11,10 +11,10 @@ from contexter_nb.dashboards._explorer_setting import label
 from contexter_nb.dashboards._explorer_state import State, shown, view_code
 from contexter_nb.dashboards._hits_html import hits_html
 from contexter_nb.dashboards._look import count, escape, milliseconds, stylesheet
-from contexter_nb.dashboards._map_picture import map_svg
+from contexter_nb.dashboards._map_picture import map_image
 
 _TEXT_HITS = 10
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def as_snapshot(state: State) -> str:
@@ -82,7 +82,7 @@ def _map(state: State) -> str:
     if state.chart is None or not state.places:
         return ""
     ids = [each["id"] for each in state.answer.hits] if state.answer else []
-    drawing = map_svg(state.chart, state.places, ids, state.selection)
+    drawing = map_image(state.chart, state.places, ids, state.selection)
     kept = f"{state.chart.explained:.0%}"
     among = "the hits and the question (diamond)" if "" in state.places else "the hits"
     told = (

@@ -1,7 +1,8 @@
-"""The map as a still drawing: SVG without words, so nothing is lost where it is cut."""
+"""The map as a still drawing: SVG without words, as an image that no viewer drops."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 
 from contexter_nb.dashboards._map import COLOURS, Atlas
@@ -14,6 +15,27 @@ OTHER = "#8a8f98"
 def colour(library: int) -> str:
     """Return the colour of a library by its number on the map."""
     return PALETTE[library] if library < COLOURS else OTHER
+
+
+def map_image(
+    chart: Atlas,
+    places: Mapping[str, tuple[float, float]],
+    ranked: Sequence[str],
+    selected: Sequence[str] = (),
+) -> str:
+    """Return the map as an ``<img>``: inline SVG is dropped from untrusted notebooks.
+
+    Parameters
+    ----------
+    chart, places, ranked, selected
+        As of `map_svg`.
+    """
+    among = "the hits and the question" if "" in places else "the hits"
+    data = base64.b64encode(map_svg(chart, places, ranked, selected).encode()).decode()
+    return (
+        f'<img alt="Map of the collection with {among}" width="{WIDTH}" style="max-width:100%" '
+        f'src="data:image/svg+xml;base64,{data}">'
+    )
 
 
 def map_svg(
@@ -41,14 +63,11 @@ def map_svg(
     parts += [
         _dot(place, 7 if each in selected else 4.5) for each, place in reversed(hits)
     ]
-    among = "the hits"
     if question is not None:
         parts.append(_diamond(question))
-        among += " and the question"
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-        f'role="img" aria-label="Map of the collection with {among}" '
-        'style="max-width:100%;height:auto">' + "".join(parts) + "</svg>"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'width="{WIDTH}" height="{HEIGHT}">{"".join(parts)}</svg>'
     )
 
 
@@ -68,8 +87,8 @@ def _background(chart: Atlas) -> str:
 def _line(start: tuple[float, float], end: tuple[float, float]) -> str:
     return (
         f'<path d="M{start[0] * WIDTH:.1f} {start[1] * HEIGHT:.1f}'
-        f'L{end[0] * WIDTH:.1f} {end[1] * HEIGHT:.1f}" stroke="currentColor" '
-        'stroke-opacity=".25"/>'
+        f'L{end[0] * WIDTH:.1f} {end[1] * HEIGHT:.1f}" stroke="{OTHER}" '
+        'stroke-opacity=".5"/>'
     )
 
 

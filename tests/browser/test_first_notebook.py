@@ -34,10 +34,10 @@ def _browser() -> None:
 
 
 @pytest.mark.usefixtures("_browser")
-def test_run_all_of_the_first_notebook_shows_cards(
+def test_run_all_of_the_first_notebook_shows_cards_and_an_explorer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Run All in JupyterLab runs every cell in order and shows the hits as cards."""
+    """Run All in JupyterLab runs every cell; hits are cards, and the explorer lives."""
     monkeypatch.setenv("CONTEXTER_HOME", str(tmp_path / "home"))
     notebooks = tmp_path / "notebooks"
     notebooks.mkdir()
@@ -55,6 +55,7 @@ def test_run_all_of_the_first_notebook_shows_cards(
         card.scroll_into_view_if_needed()
         card.wait_for(state="visible")
         assert card.locator("mark").count() > 0
+        page.locator(".cx-explorer[data-phase=done] .cx-title").first.wait_for()
         errors = page.locator(".jp-OutputArea-output[data-mime-type*=error]")
         assert errors.count() == 0
 

@@ -41,6 +41,8 @@ def faults(notebook: dict[str, Any]) -> list[str]:
         found.append("its metadata keeps widgets")
     if any(WIDGET in output.get("data", {}) for output in outputs):
         found.append("an output is a widget's view")
+    if any("<svg" in _html(output) for output in outputs):
+        found.append("an output has inline SVG, which GitHub drops")
     for cell in code:
         may_fail = "raises-exception" in cell["metadata"].get("tags", [])
         failed = any(each["output_type"] == "error" for each in cell["outputs"])
@@ -49,6 +51,10 @@ def faults(notebook: dict[str, Any]) -> list[str]:
     if PATH.search(json.dumps(notebook)):
         found.append("it holds an absolute path")
     return found
+
+
+def _html(output: dict[str, Any]) -> str:
+    return "".join(output.get("data", {}).get("text/html", ""))
 
 
 def cell(count: int | None, *outputs: dict[str, Any], source: str = "1") -> Any:
@@ -64,6 +70,7 @@ def cell(count: int | None, *outputs: dict[str, Any], source: str = "1") -> Any:
 
 RESULT = {"output_type": "execute_result", "data": {"text/plain": ["1"]}}
 VIEW = {"output_type": "display_data", "data": {WIDGET: {}, "text/plain": ["x"]}}
+DRAWN = {"output_type": "display_data", "data": {"text/html": ["<p>", "<svg>"]}}
 ERROR = {"output_type": "error", "ename": "E", "evalue": "", "traceback": []}
 
 
@@ -76,6 +83,7 @@ ERROR = {"output_type": "error", "ename": "E", "evalue": "", "traceback": []}
         ([cell(1), cell(2)], {}, "it has no outputs"),
         ([cell(1, RESULT)], {"widgets": {}}, "its metadata keeps widgets"),
         ([cell(1, VIEW)], {}, "an output is a widget's view"),
+        ([cell(1, DRAWN)], {}, "an output has inline SVG, which GitHub drops"),
         ([cell(1, ERROR)], {}, "cell 1 failed"),
         (
             [cell(1, RESULT, source="open('/" + "tmp/x')")],
