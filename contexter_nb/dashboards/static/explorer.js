@@ -90,7 +90,6 @@ class View extends LiveView {
     this.root = h("section", {
       class: "cx cx-explorer",
       "aria-label": "Search explorer",
-      on: { keydown: (event) => this.key(event) },
     });
     this.progress = h("div", { class: "cx-progress", "aria-hidden": "true" });
     this.banner = h("div", { class: "cx-banner", role: "alert", hidden: true });
@@ -684,7 +683,7 @@ class View extends LiveView {
   }
 
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.altKey) return;
     const inText = event.target === this.query;
     const card = event.target.closest?.(".cx-card");
     const ours = card && card.parentElement === this.list;
@@ -695,7 +694,6 @@ class View extends LiveView {
     else if (ours && this.cardKey(event, card)) ;
     else return;
     event.preventDefault();
-    event.stopPropagation();
   }
 
   escape() {

@@ -26,7 +26,7 @@ class View extends LiveView {
     this.root = h("section", {
       class: "cx cx-explorer cx-judging",
       "aria-label": "Judging",
-      on: { keydown: (event) => this.key(event), click: (event) => this.enter(event) },
+      on: { click: (event) => this.enter(event) },
     });
     this.bar = h("div", {
       class: "cx-share", role: "progressbar", "aria-label": "Judged", "aria-valuemin": "0",
@@ -295,7 +295,7 @@ class View extends LiveView {
   }
 
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.altKey) return;
     const page = this.passage.clientHeight * 0.9;
     const scrolls = {
       ArrowDown: LINE_PX, ArrowUp: -LINE_PX, PageDown: page, PageUp: -page,
@@ -312,7 +312,6 @@ class View extends LiveView {
     // A key held down would judge what nobody has read.
     else if (!event.repeat) (does || (() => this.grade(grade)))();
     event.preventDefault();
-    event.stopPropagation();
   }
 }
 
