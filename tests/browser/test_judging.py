@@ -53,6 +53,14 @@ class Judge:
         self.view.locator(".cx-position", has_text=position).wait_for()
         self.page.locator(".cx-judging:not([data-deaf])").wait_for()
 
+    def show(self) -> None:
+        """Run the cell of the view again."""
+        self.page.evaluate(
+            "() => { const widget = window.jupyterapp.shell.currentWidget;"
+            "widget.content.activeCellIndex = 1;"
+            "return window.jupyterapp.commands.execute('notebook:run-cell') }"
+        )
+
     def press(self, key: str, position: str) -> None:
         """Press a key and wait for the passage that it leads to."""
         self.page.keyboard.press(key)
@@ -105,11 +113,7 @@ def at_desk(lab: Any) -> Iterator[Judge]:
 def judge(at_desk: Judge) -> Judge:
     """Give this person the pool of six passages anew, the keys in its view."""
     assert "ERROR" not in at_desk.python(FRESH)
-    at_desk.page.evaluate(
-        "() => { const widget = window.jupyterapp.shell.currentWidget;"
-        "widget.content.activeCellIndex = 1;"
-        "return window.jupyterapp.commands.execute('notebook:run-cell') }"
-    )
+    at_desk.show()
     at_desk.at("1 of 6 · question 1 of 2")
     at_desk.passage.click()
     return at_desk
@@ -324,6 +328,20 @@ def test_it_is_accessible(judge: Judge, theme: str, width: int) -> None:
     judge.view.locator(".cx-end").wait_for()
     assert violations(judge.page, ".cx-judging") == []
     judge.page.set_viewport_size({"width": 1400, "height": 1100})
+
+
+def test_a_long_question_can_be_read_by_keys(judge: Judge) -> None:
+    """It scrolls in its place, and can be stood on for that; a short one cannot."""
+    axe_or_skip()
+    asked = judge.view.locator("p.cx-asked")
+    assert asked.get_attribute("tabindex") is None
+    judge.python(
+        "explorer.close()\n"
+        "explorer = nb.explorer(judge=pool.assign(query='how a file is dumped, ' * 40))"
+    )
+    judge.show()
+    judge.view.locator("p.cx-asked[tabindex='0']", has_text="dumped").wait_for()
+    assert violations(judge.page, ".cx-judging") == []
 
 
 def test_it_fits_600_pixels(judge: Judge) -> None:

@@ -18,8 +18,8 @@ const KEYS = [
   ["/", "to the question"],
   ["↓ ↑", "from hit to hit"],
   ["Enter", "open or close a passage"],
-  ["0 1 2 3", "grade the hit: not relevant to just what was sought"],
-  ["+  −", "1 and 0; the same once more takes a grade back"],
+  ["0 1 2 3", "grade the hit; the same again takes it back"],
+  ["+  −", "the same as 1 and 0"],
   ["x", "add to the selection"],
   ["Esc", "cancel the search"],
 ];
