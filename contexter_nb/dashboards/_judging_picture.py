@@ -8,6 +8,7 @@ from contexter_nb.dashboards._freeze import page
 from contexter_nb.dashboards._grades import GRADES, grade_label
 from contexter_nb.dashboards._hits_html import passage_html
 from contexter_nb.dashboards._judging_state import (
+    NOTHING_LEFT,
     Judging,
     counts,
     ending,
@@ -17,10 +18,6 @@ from contexter_nb.dashboards._judging_state import (
     tally,
 )
 from contexter_nb.dashboards._look import count, escape, stylesheet
-
-_NOTHING = (
-    "Every passage of the pool has a grade. nb.pool(..., depth=20) would look deeper."
-)
 
 
 def as_snapshot(state: Judging) -> str:
@@ -63,7 +60,7 @@ def _end(state: Judging) -> str:
     )
     if state.skipped:
         rows += f"<li>skipped: {count(len(state.skipped))}</li>"
-    listed = f"<ul>{rows}</ul>" if state.passages else f"<p>{escape(_NOTHING)}</p>"
+    listed = f"<ul>{rows}</ul>" if state.passages else f"<p>{escape(NOTHING_LEFT)}</p>"
     return (
         f"<p><strong>{escape(ending(state))}</strong></p>{listed}"
         f"<p>Measure by them:</p><pre><code>{escape(next_cell(state))}</code></pre>"
@@ -74,7 +71,7 @@ def as_text(state: Judging) -> str:
     """Return what is shown for a terminal: the progress, the passage, what to call."""
     passage = state.shown
     if not state.passages:
-        return f"Judging: {ending(state).lower()}. {_NOTHING}"
+        return f"Judging: {ending(state).lower()}. {NOTHING_LEFT}"
     if passage is None:
         given = ", ".join(
             f"{number:,} of grade {grade}"

@@ -20,6 +20,9 @@ from contexter_nb.notebook import marked_runs
 
 TEXT_CHARS = 100_000
 MAX_TRAIL = 1_000
+NOTHING_LEFT = (
+    "Every passage of the pool has a grade. nb.pool(..., depth=20) would look deeper."
+)
 _WIDTH = 88
 
 
@@ -329,5 +332,6 @@ def _progress(state: Judging) -> dict[str, Any]:
         "tally": tally(state),
         "counts": counts(state),
         "ending": ending(state) if over else "",
+        "note": "" if state.passages else NOTHING_LEFT,
         "code": next_cell(state) if over else "",
     }

@@ -82,8 +82,8 @@ class View(ABC):
                 self._screen = self._new_screen()
             except ImportError as exc:
                 raise InvalidArgumentError(
-                    "The live view needs anywidget; pip install anywidget, or use "
-                    "the frames (explorer.judgments)."
+                    "The live view needs anywidget; pip install anywidget. The frames, "
+                    "as explorer.judgments, are there without it."
                 ) from exc
             # What changed while it was made.
             default_bridge().submit(self._desk.refresh())

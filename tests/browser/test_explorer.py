@@ -146,6 +146,10 @@ def test_keys_move_open_and_judge(person: Person) -> None:
     assert second.evaluate("node => node === document.activeElement")
     person.page.keyboard.press("Enter")
     assert "cx-open" in second.get_attribute("class")
+    cells = person.page.locator(".jp-CodeCell").count()
+    for key in "bdd":  # in Jupyter a new cell, and the end of this one
+        person.page.keyboard.press(key)
+    assert person.page.locator(".jp-CodeCell").count() == cells
     person.page.keyboard.press("+")
     second.locator(".cx-g1[aria-pressed=true]").wait_for()
     assert person.python("print(explorer.selection['rank'].tolist())") == "[2]"
@@ -197,6 +201,8 @@ def test_the_map_selects(person: Person) -> None:
 
 def test_a_busy_kernel_still_answers(person: Person) -> None:
     """While a cell blocks the main thread, typing finds, where comms have subshells."""
+    # The first message of a view makes JupyterLab begin one.
+    person.ask("parse a json document", "json.load")
     person.page.evaluate(
         "() => { const kernel = window.jupyterapp.shell.currentWidget.sessionContext"
         ".session.kernel; window.busy = kernel.requestExecute("

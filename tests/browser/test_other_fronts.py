@@ -28,6 +28,7 @@ CELLS = (
     "import contexter_nb as cx\nnb = cx.connect()",
     'nb.explorer("shorten a text to a width")',
     "nb.cache_dashboard()",
+    'nb.explorer(judge=nb.pool("shorten a text to a width"))',
 )
 
 
@@ -84,13 +85,17 @@ def open_page(address: str) -> Iterator[Any]:
 
 
 def use(page: Any) -> None:
-    """Ask in the explorer, and see that the panel beside it stands in its place."""
+    """Ask in the explorer, judge by a key; the panel beside them is in its place."""
     page.locator(".cx-explorer[data-phase=done]").wait_for(timeout=PATIENCE_MS)
     page.locator(".cx-query").fill("parse a json document")
     page.locator(".cx-title", has_text="json.load").first.wait_for(timeout=PATIENCE_MS)
     panel = page.locator(".cx-panel").first
     panel.wait_for(timeout=PATIENCE_MS)
     assert panel.bounding_box()["height"] > 200
+    page.locator(".cx-judging .cx-passage").click(timeout=PATIENCE_MS)
+    for key in "dd2":  # in a notebook, d twice would delete the cell
+        page.keyboard.press(key)
+    page.locator(".cx-judging .cx-tally", has_text="1 judged").wait_for()
 
 
 def test_notebook_7_shows_and_searches(own_small_home: Path, tmp_path: Path) -> None:

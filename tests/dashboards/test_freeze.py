@@ -54,9 +54,9 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def reader(small_home: Path) -> Iterator[Any]:
-    """Give one session on the shared small index to all tests here, to read only."""
-    with connect(home=small_home) as opened:
+def reader(own_small_home: Path) -> Iterator[Any]:
+    """Give one session on a small index to all tests here, one of which judges."""
+    with connect(home=own_small_home) as opened:
         yield opened
 
 

@@ -18,8 +18,8 @@ const KEYS = [
   ["/", "to the question"],
   ["↓ ↑", "from hit to hit"],
   ["Enter", "open or close a passage"],
-  ["0 1 2 3", "grade the hit: not relevant to just what was sought"],
-  ["+  −", "1 and 0; the same once more takes a grade back"],
+  ["0 1 2 3", "grade the hit; the same again takes it back"],
+  ["+  −", "the same as 1 and 0"],
   ["x", "add to the selection"],
   ["Esc", "cancel the search"],
 ];
@@ -90,7 +90,6 @@ class View extends LiveView {
     this.root = h("section", {
       class: "cx cx-explorer",
       "aria-label": "Search explorer",
-      on: { keydown: (event) => this.key(event) },
     });
     this.progress = h("div", { class: "cx-progress", "aria-hidden": "true" });
     this.banner = h("div", { class: "cx-banner", role: "alert", hidden: true });
@@ -684,7 +683,7 @@ class View extends LiveView {
   }
 
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.altKey) return;
     const inText = event.target === this.query;
     const card = event.target.closest?.(".cx-card");
     const ours = card && card.parentElement === this.list;
@@ -695,7 +694,6 @@ class View extends LiveView {
     else if (ours && this.cardKey(event, card)) ;
     else return;
     event.preventDefault();
-    event.stopPropagation();
   }
 
   escape() {

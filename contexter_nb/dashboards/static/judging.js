@@ -24,9 +24,8 @@ class View extends LiveView {
   begin() {
     this.place = null;
     this.root = h("section", {
-      class: "cx cx-explorer cx-judging",
-      "aria-label": "Judging",
-      on: { keydown: (event) => this.key(event), click: (event) => this.enter(event) },
+      class: "cx cx-explorer cx-judging", role: "group", "aria-label": "Judging",
+      on: { click: (event) => this.enter(event) },
     });
     this.bar = h("div", {
       class: "cx-share", role: "progressbar", "aria-label": "Judged", "aria-valuemin": "0",
@@ -57,6 +56,14 @@ class View extends LiveView {
   buildDesk() {
     this.fresh = h("span", { class: "cx-fresh", hidden: true }, "new question");
     this.question = h("span", {});
+    this.asked = h("p", { class: "cx-asked" }, this.question, this.fresh);
+    // Who cannot scroll a long one by the mouse must be able to stand on it.
+    this.sizes = new ResizeObserver(() => {
+      const cut = this.asked.scrollHeight > this.asked.clientHeight + 1;
+      if (cut) this.asked.tabIndex = 0;
+      else this.asked.removeAttribute("tabindex");
+    });
+    this.sizes.observe(this.asked);
     this.passage = h("article", { class: "cx-passage", tabindex: "0", "aria-label": "Passage" });
     this.choices = GRADES.map((word, grade) => h("button", {
       type: "button", class: `cx-button cx-choice cx-g${grade}`, on: { click: () => this.grade(grade) },
@@ -71,7 +78,7 @@ class View extends LiveView {
       type: "button", class: "cx-button", on: { click: () => this.goOn() },
     });
     this.desk = h("div", { class: "cx-desk" },
-      h("p", { class: "cx-asked" }, this.question, this.fresh),
+      this.asked,
       this.passage,
       h("div", { class: "cx-choices", role: "group", "aria-label": "How well it answers the question" },
         ...this.choices),
@@ -100,6 +107,11 @@ class View extends LiveView {
     return this.end;
   }
 
+  leave() {
+    this.sizes.disconnect();
+    super.leave();
+  }
+
   async copy() {
     const done = await copyText(this.code.textContent);
     this.last.textContent = done ? "Code copied" : "The code could not be copied";
@@ -116,13 +128,11 @@ class View extends LiveView {
       if (own && progress.turn >= this.turn) this.settle();
       const held = this.root.contains(document.activeElement);
       this.drawProgress(progress);
+      this.desk.hidden = progress.over;
+      this.end.hidden = !progress.over;
+      this.root.toggleAttribute("data-over", progress.over);
       this.drawPassage(passage, progress);
       this.drawEnd(progress);
-      if (this.desk.hidden !== progress.over) {
-        this.desk.hidden = progress.over;
-        this.end.hidden = !progress.over;
-      }
-      this.root.toggleAttribute("data-over", progress.over);
       this.drawNotice(progress.notice);
       const place = progress.over ? -1 : passage.place;
       if (this.place !== null && place !== this.place) {
@@ -175,6 +185,7 @@ class View extends LiveView {
       this.question.textContent = passage.query;
       this.passage.replaceChildren(...this.parts(passage));
       this.passage.scrollTop = 0;
+      this.asked.scrollTop = 0;
     }
     this.fresh.hidden = !fresh;
     this.choices.forEach((each, at) => each.setAttribute("aria-pressed", String(at === grade)));
@@ -199,8 +210,7 @@ class View extends LiveView {
   drawEnd(progress) {
     if (!progress.over) return;
     this.endTitle.textContent = progress.ending;
-    this.endText.textContent = progress.of ? ""
-      : "Every passage of the pool has a grade. nb.pool(..., depth=20) would look deeper.";
+    this.endText.textContent = progress.of ? "" : progress.note;
     const rows = progress.of
       ? progress.counts.map((count, grade) => [`${grade}`, GRADES[grade], count]).reverse() : [];
     if (progress.skipped) rows.push(["–", "skipped", progress.skipped]);
@@ -295,7 +305,7 @@ class View extends LiveView {
   }
 
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.altKey) return;
     const page = this.passage.clientHeight * 0.9;
     const scrolls = {
       ArrowDown: LINE_PX, ArrowUp: -LINE_PX, PageDown: page, PageUp: -page,
@@ -312,7 +322,6 @@ class View extends LiveView {
     // A key held down would judge what nobody has read.
     else if (!event.repeat) (does || (() => this.grade(grade)))();
     event.preventDefault();
-    event.stopPropagation();
   }
 }
 

@@ -116,6 +116,9 @@ function keep(container, items, key, build) {
   }
 }
 
+const SUPPRESS = "data-lm-suppress-shortcuts";
+const hasCommandKey = (event) => event.ctrlKey || event.metaKey;
+
 // A view of a model: told what changed, it draws that once; what a person does, it
 // sends. A subclass builds `this.root` and has `draw`, `warn` and `key`.
 class LiveView {
@@ -132,13 +135,20 @@ class LiveView {
       model.on(`change:${part}`, changed);
       return [`change:${part}`, changed];
     });
-    // Jupyter's one-key commands must not fire in here; those with Ctrl or Cmd may.
+    // Jupyter's one-key commands must not fire in here, where two d would delete the
+    // cell; those with Ctrl or Cmd may. Some versions listen before this view does and
+    // ask the element itself, others after it.
     this.guard = (event) => {
-      const ours = !(event.ctrlKey || event.metaKey);
-      this.root.toggleAttribute("data-lm-suppress-shortcuts", ours);
-      if (ours) this.root.setAttribute("data-lm-suppress-shortcuts", "true");
+      if (!this.root.contains(event.target)) return;
+      event.target.toggleAttribute(SUPPRESS, false);
+      if (!hasCommandKey(event)) event.target.setAttribute(SUPPRESS, "true");
     };
     window.addEventListener("keydown", this.guard, true);
+    this.root.addEventListener("keydown", (event) => {
+      if (hasCommandKey(event)) return;
+      event.stopPropagation();
+      this.key(event);
+    });
     this.send({ do: "hello" });
     this.draw();
   }
