@@ -33,8 +33,8 @@ def map_image(
     among = "the hits and the question" if "" in places else "the hits"
     data = base64.b64encode(map_svg(chart, places, ranked, selected).encode()).decode()
     return (
-        f'<img alt="Map of the collection with {among}" width="{WIDTH}" style="max-width:100%" '
-        f'src="data:image/svg+xml;base64,{data}">'
+        f'<img alt="Map of the collection with {among}" width="{WIDTH}" '
+        f'style="max-width:100%" src="data:image/svg+xml;base64,{data}">'
     )
 
 

@@ -13,7 +13,6 @@ from xml.etree import ElementTree
 import pytest
 
 from contexter_nb import connect
-from contexter_nb.dashboards._map_picture import LABEL
 
 PROBES = (
     "<script>window.struck = 1</script>",
@@ -113,7 +112,10 @@ def test_a_picture_has_its_map_where_inline_drawings_are_dropped(reader: Any) ->
         (source,) = seen.sources()
         drawing = base64.b64decode(source.removeprefix(DRAWING)).decode()
         assert ElementTree.fromstring(drawing).tag.endswith("svg")
-        assert ("alt", LABEL) in seen.attributes
+        assert (
+            "alt",
+            "Map of the collection with the hits and the question",
+        ) in seen.attributes
 
 
 def test_a_picture_without_styles_reads_in_order(reader: Any) -> None:
