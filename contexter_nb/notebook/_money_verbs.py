@@ -22,6 +22,7 @@ from contexter_nb.notebook._money import cost_record, estimate_records
 from contexter_nb.notebook._remote import Remote
 from contexter_nb.retrieval import (
     BUDGET_TOKENS,
+    Catalog,
     Chunk,
     Context7Source,
     Document,
@@ -32,6 +33,7 @@ from contexter_nb.retrieval import (
     IndexingTools,
     ServerIndex,
     Source,
+    ask,
     cut_or_problem,
     estimate_source,
     in_thread,
@@ -90,6 +92,10 @@ class MoneyVerbs(APIVerbs):
             clock=self.clock,
             **{**told, **more},
         )
+
+    async def _catalog(self) -> Catalog | None:
+        found: Catalog | None = await ask(self.index_store.catalog)
+        return found
 
     async def estimate(
         self,

@@ -47,6 +47,7 @@ VERBS: dict[str, tuple[Any, ...]] = {
     "pool": ("shorten",),
     "known_items": (),
     "experiment": ("shorten",),
+    "estimate_experiment": ("shorten",),
     "experiments": (),
     "experiment_run": ("1",),
     "export_runs": ("1", "runs"),
