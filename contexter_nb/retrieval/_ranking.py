@@ -26,6 +26,8 @@ CHUNKS_A_DOCUMENT = 2
 # What each part counts in the fusion; set on the tuning half of the judged questions.
 PART_WEIGHTS = {DENSE: 0.4, TEXT: 1.0, TERMS: 1.0}
 # A document shows the passage it begins with where that scores this share of its best.
+# Single precision ends here, whichever way a sum was made.
+_EQUAL_DIGITS = 5
 _LEAD_SHARE = 0.8
 
 Payload = dict[str, Any]
@@ -121,13 +123,14 @@ class Ranking:
         ----------
         part : str
         points : iterable of (int, float)
-            Number and score. Of equal scores the lower number comes first: an engine's
-            own order of these differs from one build of an index to the next, and in a
-            fusion of ranks that would move other documents, too.
+            Number and score. Of scores that are equal but for their last digits the
+            lower number comes first: an engine's own order of these differs from one
+            build of an index to the next, and in a fusion of ranks that would move
+            other documents, too.
         depth : int
         """
         found: dict[int, float] = {}
-        for number, score in sorted(points, key=lambda each: (-each[1], each[0])):
+        for number, score in sorted(points, key=_by_score):
             key = document_of(number)
             if key not in found:
                 if len(found) == depth:
@@ -142,11 +145,10 @@ class Ranking:
     def of_part(self, part: str) -> list[Candidate]:
         """Return the documents of one part alone, best first."""
         scores = self.scores[part]
-        found = [
+        return [
             Candidate(key, scores[key], {part: rank})
             for rank, key in enumerate(self.parts[part], start=1)
         ]
-        return sorted(found, key=lambda each: -each.score)
 
     def fused(
         self,
@@ -293,3 +295,8 @@ def near_hits(
         )
         for rank, each in enumerate(kept, start=1)
     ]
+
+
+def _by_score(point: tuple[int, float]) -> tuple[float, int]:
+    number, score = point
+    return -round(score, _EQUAL_DIGITS), number
