@@ -101,6 +101,7 @@ def _card(record: Mapping[str, Any], wanted: set[str]) -> str:
         f"{_also(record['aliases'])}"
         f'<pre style="white-space:pre-wrap;overflow-wrap:anywhere;margin:6px 0;'
         f"padding:6px 8px;background:{SHADE};color:inherit;border-radius:4px;"
+        "font-family:var(--jp-code-font-family, monospace);"
         f'font-size:90%">{marked(text, wanted)}</pre>'
         f'<div style="color:{FAINT};font-size:85%">{escape(ranks)}</div></div>'
     )
