@@ -7,9 +7,8 @@ import textwrap
 from contexter_nb.dashboards._freeze import page
 from contexter_nb.dashboards._grades import GRADES, grade_label
 from contexter_nb.dashboards._hits_html import passage_html
-from contexter_nb.dashboards._judging_state import (
+from contexter_nb.dashboards._judging_shown import (
     NOTHING_LEFT,
-    Judging,
     counts,
     ending,
     next_cell,
@@ -17,6 +16,7 @@ from contexter_nb.dashboards._judging_state import (
     position,
     tally,
 )
+from contexter_nb.dashboards._judging_state import Judging
 from contexter_nb.dashboards._look import count, escape, stylesheet
 
 

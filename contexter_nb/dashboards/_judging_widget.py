@@ -7,7 +7,8 @@ from functools import cache
 from typing import Any
 
 from contexter_nb.dashboards._explorer_widget import asset, script
-from contexter_nb.dashboards._judging_state import Judging, shown
+from contexter_nb.dashboards._judging_shown import shown
+from contexter_nb.dashboards._judging_state import Judging
 
 
 @cache

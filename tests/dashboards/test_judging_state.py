@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from contexter_nb.core import InvalidArgumentError
+from contexter_nb.dashboards import _judging_shown as seen
 from contexter_nb.dashboards import _judging_state as states
 from contexter_nb.dashboards._judging_pool import Passage, passages_of
-from contexter_nb.dashboards._judging_state import Judging, begun, shown
+from contexter_nb.dashboards._judging_shown import shown
+from contexter_nb.dashboards._judging_state import Judging, begun
 from contexter_nb.retrieval import query_id
 
 CHUNK = "0123456789abcde"
@@ -56,7 +58,7 @@ def test_what_was_judged_before_is_not_asked_again() -> None:
     key = (query_id("join tables"), f"{CHUNK}0")
     state = begun([passage(0), passage(1), passage(2)], {key: 3})
     assert state.at == 1
-    assert states.counts(state) == [0, 0, 0, 1]
+    assert seen.counts(state) == [0, 0, 0, 1]
     assert [each.title for each in state.unjudged] == ["title 1", "title 2"]
 
 
@@ -172,9 +174,9 @@ def test_an_action_ends_the_notice() -> None:
 def test_the_position_names_passage_and_question() -> None:
     """Both by their number among how many there are."""
     state = done(done(pool(2, 3), 0, 0), 1, 0)
-    assert states.position(state) == "3 of 5 · question 2 of 2"
-    assert states.tally(states.skipped(state, 2)) == "2 judged, 1 skipped"
-    assert states.tally(state) == "2 judged"
+    assert seen.position(state) == "3 of 5 · question 2 of 2"
+    assert seen.tally(states.skipped(state, 2)) == "2 judged, 1 skipped"
+    assert seen.tally(state) == "2 judged"
 
 
 def test_a_new_question_is_told_where_it_begins() -> None:
@@ -240,17 +242,17 @@ def test_a_passage_without_a_title_goes_by_its_id() -> None:
 def test_the_next_cell_asks_the_questions_that_were_judged() -> None:
     """Those alone, each once, in any script, in lines that can be read."""
     state = begun([passage(0, "größe"), passage(1, "größe"), passage(2, "b")], {})
-    assert states.next_cell(state).startswith("nb.experiment(nb.judgments(), ")
+    assert seen.next_cell(state).startswith("nb.experiment(nb.judgments(), ")
     state = done(done(state, 0, 1), 1, 2)
-    assert states.next_cell(state) == (
+    assert seen.next_cell(state) == (
         'nb.experiment(["größe"], ["hybrid", "dense", "text"])'
     )
     many = pool(*[1] * 12)
     for at in range(12):
         many = done(many, at, 1)
-    cell = ast.parse(states.next_cell(many))
+    cell = ast.parse(seen.next_cell(many))
     assert [type(each).__name__ for each in cell.body] == ["Assign", "Expr"]
-    assert max(map(len, states.next_cell(many).splitlines())) < 88
+    assert max(map(len, seen.next_cell(many).splitlines())) < 88
 
 
 def test_an_empty_pool_is_judged() -> None:
