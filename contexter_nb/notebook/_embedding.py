@@ -154,7 +154,12 @@ def choose_index(
         suffix += "-local"
     if chunk_tokens != BUDGET_TOKENS:
         suffix += f"-{chunk_tokens}-tokens"
-    return _index(remote, embedder, home / f"index{suffix}", f"{COLLECTION}{suffix}")
+    matcher = TermMatcher(
+        embedder if isinstance(embedder, StaticEmbedder) else StaticEmbedder()
+    )
+    return _index(
+        remote, embedder, matcher, home / f"index{suffix}", f"{COLLECTION}{suffix}"
+    )
 
 
 def variant_index(
@@ -182,7 +187,11 @@ def variant_index(
     name = _NOT_IN_NAMES.sub("-", embedder.identity).strip("-")[:60]
     name = f"{name}-{chunk_tokens}-tokens-{digest}"
     return _index(
-        remote, embedder, home / VARIANTS / name, f"{COLLECTION}-variant-{name}"
+        remote,
+        embedder,
+        base.matcher,
+        home / VARIANTS / name,
+        f"{COLLECTION}-variant-{name}",
     )
 
 
@@ -194,11 +203,12 @@ def index_name(index: EmbeddedIndex | ServerIndex) -> str:
 
 
 def _index(
-    remote: Remote, embedder: Embedder, folder: Path, collection: str
+    remote: Remote,
+    embedder: Embedder,
+    matcher: TermMatcher,
+    folder: Path,
+    collection: str,
 ) -> EmbeddedIndex | ServerIndex:
-    matcher = TermMatcher(
-        embedder if isinstance(embedder, StaticEmbedder) else StaticEmbedder()
-    )
     if remote.settings.qdrant_url is None:
         return EmbeddedIndex(folder, embedder, matcher)
     return ServerIndex(

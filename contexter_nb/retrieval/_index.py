@@ -96,6 +96,11 @@ class EmbeddedIndex:
         return self.generations.path
 
     @property
+    def matcher(self) -> TermMatcher:
+        """Return what matches term by term; indexes may share one."""
+        return self._matcher
+
+    @property
     def place(self) -> str:
         """Return where the index is, for messages."""
         return str(self.folder)

@@ -92,6 +92,11 @@ class ServerIndex:
         self._known: tuple[Catalog, float] | None = None
 
     @property
+    def matcher(self) -> TermMatcher:
+        """Return what matches term by term; indexes may share one."""
+        return self._matcher
+
+    @property
     def place(self) -> str:
         """Return where the index is, for messages."""
         return f"{self.collection!r} of {self.client.place}"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from contexter_nb.retrieval import StaticEmbedder, TermMatcher
-from contexter_nb.retrieval._term_match import MAX_TERMS
+from contexter_nb.retrieval._term_match import MAX_TERMS, _cosines
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +64,12 @@ def test_scores_do_not_depend_on_the_other_gists(matcher: TermMatcher) -> None:
     together = matcher.scores("sort a table", encoded)
     alone = [matcher.scores("sort a table", [each])[0] for each in encoded]
     np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 15, 40, 5_000])
+def test_products_in_steps_are_the_products(rows: int) -> None:
+    """Whatever fits into a step, also where one row alone is more."""
+    numbers = np.random.default_rng(0)
+    left = numbers.standard_normal((rows, 64)).astype(np.float32)
+    right = numbers.standard_normal((333, 64)).astype(np.float32)
+    np.testing.assert_allclose(_cosines(left, right), left @ right.T, atol=1e-4)
