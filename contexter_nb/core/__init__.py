@@ -7,6 +7,7 @@ Events     `Trace` and `Attempt` of one call, `CallRecord` and `BreakerChange` t
 Auth       `AuthHandler`: a flow of steps, `SendRequest` and `GetToken`
 Errors     the whole tree, and how an error is sorted (`ErrorContext`)
 Secrets    `Secret`, `scrub`, `without_frames`
+Files      `SQLiteFile` of a `SQLiteFormat`, `immediate`
 Doors      `Clock`, `new_random`, `new_id`
 """
 
@@ -76,6 +77,7 @@ from contexter_nb.core._secret import (
     without_frames,
 )
 from contexter_nb.core._severity import ErrorCategory, ErrorContext, ErrorSeverity
+from contexter_nb.core._sqlite_file import SQLiteFile, SQLiteFormat, immediate
 from contexter_nb.core._suggest import closest, did_you_mean
 from contexter_nb.core._trace import Attempt, Tier, Trace
 from contexter_nb.core._wire import (
@@ -123,6 +125,7 @@ __all__ = [
     "HIDDEN",
     "HomeError",
     "HTTPError",
+    "immediate",
     "IndexMismatchError",
     "InvalidArgumentError",
     "is_sensitive",
@@ -147,6 +150,8 @@ __all__ = [
     "ServerError",
     "SessionClosedError",
     "SourceError",
+    "SQLiteFile",
+    "SQLiteFormat",
     "SystemClock",
     "Tier",
     "Timeouts",
