@@ -203,7 +203,6 @@ class SQLiteFile:
 
     def _prepare(self, database: sqlite3.Connection) -> None:
         kind = self._kind
-        database.text_factory = kind.text_factory
         if _pragma(database, "application_id") != kind.application_id:
             with self._lock():
                 self._mark(database)
@@ -214,8 +213,9 @@ class SQLiteFile:
             if kind.sets_others_aside:
                 raise _ForeignFileError("it is of another format")
             raise sqlite3.OperationalError("another version of contexter_nb made it")
-        _switch_to_wal(database)
+        self._switch_to_wal(database)
         _set_pragmas(database, kind.pragmas)
+        database.text_factory = kind.text_factory
 
     def _mark(self, database: sqlite3.Connection) -> None:
         """Fill an empty file, or take over one of ours that has no mark."""
@@ -235,6 +235,8 @@ class SQLiteFile:
                 database,
                 {"user_version": number, "application_id": kind.application_id},
             )
+        # While the others still wait for the lock, and do not hinder it by reading.
+        self._switch_to_wal(database)
 
     def _is_unmarked(self, database: sqlite3.Connection) -> bool:
         marks = (_pragma(database, "application_id"), _pragma(database, "user_version"))
@@ -257,6 +259,21 @@ class SQLiteFile:
                 _run_statements(database, statements)
                 _set_pragmas(database, {"user_version": number + 1})
 
+    def _switch_to_wal(self, database: sqlite3.Connection) -> None:
+        if database.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+            return
+        # Somebody who reads hinders the switch, for which SQLite may wait each time; a
+        # network folder refuses it for good. The rollback journal works, too, so that
+        # this is tried for a moment only.
+        _set_pragmas(database, {"busy_timeout": 0})
+        for _ in range(_WAL_TRIES):
+            try:
+                database.execute("PRAGMA journal_mode=WAL")
+                break
+            except sqlite3.OperationalError:
+                threading.Event().wait(_WAL_WAIT_SECONDS)
+        _set_pragmas(database, {"busy_timeout": round(self._busy_seconds * 1000)})
+
     def _set_aside(self, error: Exception) -> None:
         damaged = self._identity
         self._disconnect()
@@ -264,10 +281,11 @@ class SQLiteFile:
             if damaged is None or self._on_disk() != damaged:
                 return  # another process did it
             aside = self._free_name()
-            os.replace(self._path, aside)
+            # The file last: SQLite deletes the log that it finds beside a new one.
             for ending in _BESIDE:
                 with contextlib.suppress(FileNotFoundError):
                     os.replace(f"{self._path}{ending}", f"{aside}{ending}")
+            os.replace(self._path, aside)
         _log.warning(
             "%s %s is damaged or foreign (%s); the file is kept as %s, and a new one "
             "is begun.",
@@ -357,17 +375,6 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
 def _lacks_something(error: sqlite3.DatabaseError) -> bool:
     # A table or column of ours that is missing: somebody changed the file.
     return str(error).startswith("no such ")
-
-
-def _switch_to_wal(database: sqlite3.Connection) -> None:
-    # The switch ignores the busy timeout; a network folder refuses it for good, and
-    # the rollback journal works there, too.
-    for _ in range(_WAL_TRIES):
-        try:
-            database.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError:
-            threading.Event().wait(_WAL_WAIT_SECONDS)
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:

@@ -300,6 +300,7 @@ def test_a_damaged_file_never_takes_the_name_of_an_earlier_one(path: Path) -> No
         for number in range(3):
             path.write_bytes(b"%d" % number * 1_000)
             file.use(notes)
+            file.close()
     kept = [path.with_name("notes.damaged")]
     kept += [path.with_name(f"notes.sqlite.damaged-{number}") for number in (1, 2)]
     assert [each.read_bytes()[:1] for each in kept] == [b"0", b"1", b"2"]
@@ -338,6 +339,8 @@ def test_who_comes_second_does_not_set_the_new_file_aside(path: Path) -> None:
     def work(database: sqlite3.Connection) -> list[str]:
         calls.append(1)
         if len(calls) == 1:
+            for ending in ("-wal", "-shm"):
+                os.unlink(f"{path}{ending}")
             os.replace(path.with_name("new.sqlite"), path)
             database.execute("SELECT * FROM what_was_there_once")
         return notes(database)
@@ -423,10 +426,14 @@ def test_an_upgrade_is_done_wholly_or_not_at_all(path: Path) -> None:
         assert file.use(notes) == ["a"]
 
 
-def test_eight_that_upgrade_at_once_do_it_once(path: Path) -> None:
+@pytest.mark.parametrize("there", [["a"], []])
+def test_eight_that_make_or_upgrade_it_at_once_do_it_once(
+    path: Path, there: list[str]
+) -> None:
     """Each of them finds the new format and what was there."""
-    with opened(path) as file:
-        file.use(add("a"))
+    if there:
+        with opened(path) as file:
+            file.use(add(*there))
     found: list[object] = []
     start_together = threading.Barrier(8)
 
@@ -440,7 +447,7 @@ def test_eight_that_upgrade_at_once_do_it_once(path: Path) -> None:
         each.start()
     for each in threads:
         each.join()
-    assert (found, set_aside(path)) == ([["a"]] * 8, [])
+    assert (found, set_aside(path)) == ([there] * 8, [])
 
 
 @pytest.mark.parametrize("kind", [NOTES, THIRD])
@@ -467,6 +474,34 @@ def test_another_programs_file_is_not_taken_over(path: Path, statement: str) -> 
     with opened(path, kind) as file:
         assert file.use(notes) == []
     assert path.with_name("notes.sqlite.damaged-1").read_bytes() == content
+
+
+def test_a_mistake_in_the_query_for_unmarked_files_sets_nothing_aside(
+    path: Path,
+) -> None:
+    """Only what is missing in a file tells that it is another's."""
+    change(path, "CREATE TABLE notes (text TEXT)")
+    kind = dataclasses.replace(NOTES, unmarked="SELECT text FROM")
+    with opened(path, kind) as file, pytest.raises(sqlite3.OperationalError):
+        file.use(notes)
+    assert set_aside(path) == []
+
+
+def test_where_there_can_be_no_log_it_works_without(path: Path) -> None:
+    """Who reads meanwhile hinders the switch, for less than the busy time each try."""
+    with opened(path) as file:
+        file.use(add("a"))
+    change(path, "PRAGMA journal_mode = DELETE")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        assert notes(reader) == ["a"]
+        with opened(path) as file:
+            assert file.use(notes) == ["a"]
+        assert pragma(path, "journal_mode") == "delete"
+        reader.execute("ROLLBACK")
+    with opened(path) as file:
+        file.use(add("b"))
+    assert pragma(path, "journal_mode") == "wal"
 
 
 def test_a_file_deleted_under_our_feet_is_made_anew(path: Path) -> None:
