@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from contexter_nb.clients._context7_answers import DocumentationOutcome, FormatType
 from contexter_nb.clients._context7_budget import cut
@@ -33,6 +32,7 @@ from contexter_nb.core import (
     Random,
     VersionError,
     scrub,
+    together,
 )
 from contexter_nb.policies import APIVersion, retry_after_seconds
 
@@ -40,7 +40,6 @@ FIRST_POLL_SECONDS = 2.0
 LONGEST_POLL_SECONDS = 15.0
 # Wrong use of the client rather than a fault of one question.
 _OURS = (ClientClosedError, VersionError)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,28 +201,6 @@ class DocumentationFetch:
                 cache_tags=("context7", str(library.base)),
             ),
         )
-
-
-async def together(asked: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run coroutines at once; where one fails, cancel the others and wait for them.
-
-    Parameters
-    ----------
-    asked : iterable of coroutine
-
-    Returns
-    -------
-    list
-        Their results, in order.
-    """
-    tasks = [asyncio.ensure_future(each) for each in asked]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
 
 
 def _said(response: APIResponse) -> str:

@@ -69,6 +69,7 @@ from contexter_nb.core import (
     Trace,
     Usage,
     new_id,
+    together,
 )
 from contexter_nb.policies import (
     LimitStore,
@@ -405,7 +406,7 @@ class VoyageAIClient:
             )
             for part in parts
         ]
-        responses = await _all(self._ask(each) for each in requests)
+        responses = await together(self._ask(each) for each in requests)
         pairs: list[tuple[int, float]] = []
         billed = 0
         for part, response in zip(parts, responses, strict=True):
@@ -699,17 +700,6 @@ class VoyageAIClient:
 
 
 _count_tokens = count_tokens
-
-
-async def _all(asked: Iterable[Any]) -> list[APIResponse]:
-    """Wait for several answers; where one fails, the others are ended."""
-    tasks: list[asyncio.Task[APIResponse]] = []
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks += [group.create_task(each) for each in asked]
-    except BaseExceptionGroup as exc:
-        raise exc.exceptions[0] from None
-    return [each.result() for each in tasks]
 
 
 def _listed(given: Any, name: str) -> list[Any]:

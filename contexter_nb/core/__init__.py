@@ -5,8 +5,11 @@ Requests   `APIRequest` and `APIResponse` as a caller sees them, `WireRequest` a
 Events     `Trace` and `Attempt` of one call, `CallRecord` and `BreakerChange` told to
            a `Monitor`
 Auth       `AuthHandler`: a flow of steps, `SendRequest` and `GetToken`
-Errors     the whole tree, and how an error is sorted (`ErrorContext`)
+Errors     the whole tree, what an error came of (`causes_of`), and how it is sorted
+           (`ErrorContext`)
 Secrets    `Secret`, `scrub`, `without_frames`
+Files      `SQLiteFile` of a `SQLiteFormat`, `immediate`
+Tasks      `together`, `at_loop_end`
 Doors      `Clock`, `new_random`, `new_id`
 """
 
@@ -20,6 +23,7 @@ from contexter_nb.core._auth_step import (
     SendRequest,
     Token,
 )
+from contexter_nb.core._causes import causes_of
 from contexter_nb.core._chance import Random, new_id, new_random
 from contexter_nb.core._clock import Clock, SystemClock
 from contexter_nb.core._errors import (
@@ -76,7 +80,9 @@ from contexter_nb.core._secret import (
     without_frames,
 )
 from contexter_nb.core._severity import ErrorCategory, ErrorContext, ErrorSeverity
+from contexter_nb.core._sqlite_file import SQLiteFile, SQLiteFormat, immediate
 from contexter_nb.core._suggest import closest, did_you_mean
+from contexter_nb.core._together import together
 from contexter_nb.core._trace import Attempt, Tier, Trace
 from contexter_nb.core._type_words import type_in_words
 from contexter_nb.core._wire import (
@@ -102,6 +108,7 @@ __all__ = [
     "BreakerState",
     "BridgeError",
     "CallRecord",
+    "causes_of",
     "CircuitOpenError",
     "ClientClosedError",
     "Clock",
@@ -124,6 +131,7 @@ __all__ = [
     "HIDDEN",
     "HomeError",
     "HTTPError",
+    "immediate",
     "IndexMismatchError",
     "InvalidArgumentError",
     "is_sensitive",
@@ -148,9 +156,12 @@ __all__ = [
     "ServerError",
     "SessionClosedError",
     "SourceError",
+    "SQLiteFile",
+    "SQLiteFormat",
     "SystemClock",
     "Tier",
     "Timeouts",
+    "together",
     "Token",
     "TokenFetchError",
     "Trace",

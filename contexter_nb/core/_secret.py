@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn, SupportsIndex
 from urllib.parse import quote
 
+from contexter_nb.core._causes import causes_of
 from contexter_nb.core._errors import InvalidArgumentError
 
 HIDDEN = "***"
@@ -216,15 +217,6 @@ def without_frames(error: BaseException) -> BaseException:
     error : BaseException
         Changed in place.
     """
-    seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        each = waiting.pop()
-        if each is None or id(each) in seen:
-            continue
-        seen.add(id(each))
+    for each in causes_of(error, suppressed=True):
         each.__traceback__ = None
-        waiting += [each.__cause__, each.__context__]
-        if isinstance(each, BaseExceptionGroup):
-            waiting += each.exceptions
     return error

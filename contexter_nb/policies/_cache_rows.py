@@ -6,9 +6,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from contexter_nb.core import immediate
 from contexter_nb.policies._cache_codec import decode, encode
 from contexter_nb.policies._cache_entry import Record
-from contexter_nb.policies._cache_file import immediate
 from contexter_nb.policies._cache_stats import CachedEntry, Order
 
 OVERHEAD_BYTES = 120  # a row's share of the indexes

@@ -40,6 +40,7 @@ from contexter_nb.core import (
     TransportError,
     UnsendableRequestError,
     VersionError,
+    causes_of,
 )
 
 Category = ErrorCategory
@@ -281,21 +282,6 @@ def is_retryable(error: BaseException) -> bool:
     return category_of(error) in RETRYABLE and not has_bad_certificate(error)
 
 
-def chain_of(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what it was raised from, eight at most.
-
-    Parameters
-    ----------
-    error : BaseException
-    """
-    each: BaseException | None = error
-    for _ in range(CAUSES_LOOKED_AT):
-        if each is None:
-            return
-        yield each
-        each = each.__cause__ or each.__context__
-
-
 def has_bad_certificate(error: BaseException) -> bool:
     """Tell whether a certificate that was not accepted is at the bottom of it.
 
@@ -304,5 +290,5 @@ def has_bad_certificate(error: BaseException) -> bool:
     error : BaseException
     """
     return any(
-        isinstance(each, ssl.SSLCertVerificationError) for each in chain_of(error)
+        isinstance(each, ssl.SSLCertVerificationError) for each in causes_of(error)
     )

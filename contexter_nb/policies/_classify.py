@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 import socket
 
-from contexter_nb.core import Clock, ErrorContext, ErrorSeverity, SystemClock
+from contexter_nb.core import (
+    Clock,
+    ErrorContext,
+    ErrorSeverity,
+    SystemClock,
+    causes_of,
+)
 from contexter_nb.policies._advice import advice_on, sentence_on
 from contexter_nb.policies._category import (
     category_of,
-    chain_of,
     has_bad_certificate,
     is_retryable,
     severity_of,
@@ -93,7 +98,7 @@ class ErrorClassifier:
                 retry_after_seconds=wait,
                 bad_certificate=bad_certificate,
                 unknown_host=any(
-                    isinstance(each, socket.gaierror) for each in chain_of(error)
+                    isinstance(each, socket.gaierror) for each in causes_of(error)
                 ),
             ),
             retry_after_seconds=wait,

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from math import inf
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from contexter_nb.core import Clock, SystemClock
+from contexter_nb.core import Clock, SQLiteFile, SQLiteFormat, SystemClock, immediate
 from contexter_nb.policies._bucket import TOLERANCE_SECONDS, Amounts, Bucket, Rates
 from contexter_nb.policies._limit_store import (
     MAX_AHEAD_SECONDS,
@@ -24,18 +22,27 @@ from contexter_nb.policies._limit_store import (
 )
 
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
 _BUSY_SECONDS = 2.0
 _SWEEP_EVERY = 256
-_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS limits (
+_FORMAT = SQLiteFormat(
+    what="The file of shared limits",
+    application_id=0x63786C6D,  # "cxlm"
+    schema="""
+CREATE TABLE limits (
     line TEXT PRIMARY KEY, boot TEXT NOT NULL, at REAL NOT NULL,
     number INTEGER NOT NULL, paused_until REAL NOT NULL, levels TEXT NOT NULL,
     idle_at REAL NOT NULL
-) WITHOUT ROWID;
-"""
+) WITHOUT ROWID
+""",
+    sets_others_aside=True,
+    unmarked=(
+        "SELECT line, boot, at, number, paused_until, levels, idle_at FROM limits "
+        "LIMIT 0"
+    ),
+    # A booking that power loss takes matters to nobody: the boot is another then.
+    pragmas={"synchronous": "OFF"},
+)
 
 
 class SQLiteLimitStore:
@@ -75,10 +82,15 @@ class SQLiteLimitStore:
         self._lock = threading.Lock()
         self._worker: ThreadPoolExecutor | None = None
         self._process = 0
-        # Below: touched by the worker's thread only.
-        self._database: sqlite3.Connection | None = None
-        self._file: tuple[int, int] = (0, 0)
-        self._boot = ""
+        self._file = SQLiteFile(
+            self._path,
+            _FORMAT,
+            busy_seconds=_BUSY_SECONDS,
+            aside=f"{self._path.name}.damaged",
+            makes_folder=False,
+        )
+        self._boot = _boot_id()
+        # Touched by the worker's thread only.
         self._bookings = 0
 
     async def book(
@@ -188,7 +200,7 @@ class SQLiteLimitStore:
             ours = self._process == os.getpid()
         if worker is not None and ours:
             loop = asyncio.get_running_loop()
-            await loop.run_in_executor(worker, self._disconnect)
+            await loop.run_in_executor(worker, self._file.close)
             worker.shutdown(wait=False)
 
     def _read(
@@ -243,92 +255,25 @@ class SQLiteLimitStore:
     async def _on_worker(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with self._lock:
             if self._worker is None or self._process != os.getpid():
-                # A connection must not be carried over a fork; nor does a thread go on.
-                if self._process != os.getpid():
-                    self._database = None
+                # A thread does not go on in a forked child.
                 self._process = os.getpid()
                 self._worker = ThreadPoolExecutor(1, "contexter-limits")
             future = self._worker.submit(self._transact, work)
         return await asyncio.wrap_future(future)
 
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def transaction(database: sqlite3.Connection) -> T:
+            with immediate(database):
+                return work(database)
+
         try:
-            try:
-                return self._attempt(work)
-            except sqlite3.DatabaseError as exc:
-                if (_code(exc) & 0xFF) not in _BROKEN:
-                    raise
-                self._set_aside(exc)
-                return self._attempt(work)
+            return self._file.use(transaction)
         except (OSError, sqlite3.Error, ValueError, TypeError) as exc:
-            self._disconnect()
+            self._file.close()
             raise StoreAwayError(
                 f"The file of shared limits {self._path} cannot be used ({exc}); free "
                 "some space, or choose another path."
             ) from exc
-
-    def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        if self._database is not None and self._identity() != self._file:
-            # Another process moved it aside, or somebody deleted it.
-            self._disconnect()
-        if self._database is None:
-            self._connect()
-        assert self._database is not None
-        with _transaction(self._database) as database:
-            return work(database)
-
-    def _identity(self) -> tuple[int, int]:
-        try:
-            found = os.stat(self._path)
-        except FileNotFoundError:
-            return (0, 0)
-        return (found.st_dev, found.st_ino)
-
-    def _connect(self) -> None:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        os.close(descriptor)
-        self._file = self._identity()
-        self._boot = _boot_id()
-        self._database = database = sqlite3.connect(
-            self._path,
-            timeout=_BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        with contextlib.suppress(sqlite3.OperationalError):
-            # Refused on some folders; the default journal works there, too.
-            database.execute("PRAGMA journal_mode=WAL")
-        # A booking that power loss takes matters to nobody: the boot is another then.
-        database.execute("PRAGMA synchronous=OFF")
-        database.execute(_SCHEMA)
-
-    def _disconnect(self) -> None:
-        database, self._database = self._database, None
-        if database is not None:
-            with contextlib.suppress(sqlite3.Error):
-                database.close()
-
-    def _set_aside(self, reason: Exception) -> None:
-        self._disconnect()
-        if self._identity() != self._file:
-            return  # another process did it already
-        # The file last: whoever finds a new one has none of these to lose.
-        for ending in ("-wal", "-shm", "-journal"):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{self._path}{ending}")
-        aside = self._path.with_name(self._path.name + ".damaged")
-        os.replace(self._path, aside)
-        _log.warning(
-            "The file of shared limits %s is damaged (%s); it is kept as %s and a new "
-            "one begun.",
-            self._path,
-            reason,
-            aside.name,
-        )
-
-
-def _code(error: sqlite3.DatabaseError) -> int:
-    return int(getattr(error, "sqlite_errorcode", 0) or 0)
 
 
 def _boot_id() -> str:
@@ -336,15 +281,3 @@ def _boot_id() -> str:
         return _BOOT_ID.read_text("ascii").strip()
     except OSError:
         return ""
-
-
-@contextlib.contextmanager
-def _transaction(database: sqlite3.Connection) -> Iterator[Any]:
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        yield database
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise

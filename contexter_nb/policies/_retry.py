@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass
 
 from contexter_nb.core import (
@@ -14,6 +13,7 @@ from contexter_nb.core import (
     Random,
     RequestTimeoutError,
 )
+from contexter_nb.policies._category import has_bad_certificate
 from contexter_nb.policies._retry_budget import RetryBudget
 
 RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
@@ -214,7 +214,7 @@ def _refusal(policy: RetryPolicy, error: BaseException, repeatable: bool) -> str
             return "would not help"
         safe = error.status_code == 429
     elif isinstance(error, ConnectionFailedError):
-        if _is_certificate_failure(error):
+        if has_bad_certificate(error):
             return "would not help"
         safe = True
     elif isinstance(error, RequestTimeoutError):
@@ -240,22 +240,3 @@ def _wait_seconds(
         isinstance(error, HTTPError) and error.status_code in _THROTTLED_STATUSES
     )
     return policy.backoff_seconds(attempt, throttled=throttled, rng=rng)
-
-
-def _is_certificate_failure(error: BaseException) -> bool:
-    """Tell whether a refused certificate is among the causes."""
-    seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        each = waiting.pop()
-        if each is None or id(each) in seen:
-            continue
-        if isinstance(each, ssl.SSLCertVerificationError):
-            return True
-        seen.add(id(each))
-        waiting.append(each.__cause__)
-        if not each.__suppress_context__:
-            waiting.append(each.__context__)
-        if isinstance(each, BaseExceptionGroup):
-            waiting += each.exceptions
-    return False

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import sqlite3
 import struct
-import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from contexter_nb.core import HomeError
+from contexter_nb.core import HomeError, SQLiteFile, SQLiteFormat, immediate
 from contexter_nb.retrieval._embedders import InputType, Vectors
+
+T = TypeVar("T")
 
 DEFAULT_MAX_BYTES = 2 * 1024**3
 _BUSY_SECONDS = 10.0
 _LOOKUP_KEYS = 500
 _HEADER = struct.Struct("<II")
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS embeddings (
-    key BLOB NOT NULL UNIQUE, value BLOB NOT NULL
-);
-"""
+_FORMAT = SQLiteFormat(
+    what="The embedding cache",
+    application_id=0x6378656D,  # "cxem"
+    schema="CREATE TABLE embeddings (key BLOB NOT NULL UNIQUE, value BLOB NOT NULL)",
+    unmarked="SELECT key, value FROM embeddings LIMIT 0",
+    new_pragmas={"page_size": 16384},
+    pragmas={"synchronous": "NORMAL"},
+    text_factory=bytes,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +82,7 @@ class EmbeddingCache:
 
     Several processes may read and write it at once, and one killed while writing
     loses only its open transaction. A damaged row counts as missing; a file that is
-    no database is moved aside. The file's mode is 0600.
+    damaged or no database of ours is moved aside. The file's mode is 0600.
 
     Parameters
     ----------
@@ -103,9 +107,13 @@ class EmbeddingCache:
     def __init__(self, path: Path, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self._path = path
         self._max_bytes = max_bytes
-        self._lock = threading.Lock()
-        self._database: sqlite3.Connection | None = None
-        self._process = 0
+        self._file = SQLiteFile(
+            path,
+            _FORMAT,
+            busy_seconds=_BUSY_SECONDS,
+            aside=path.with_suffix(".damaged").name,
+            makes_folder=False,
+        )
         self._lookups = 0
         self._hits = 0
         self._evictions = 0
@@ -138,8 +146,11 @@ class EmbeddingCache:
         """
         keys = _keys(identity, input_type, texts)
         found: dict[bytes, tuple[Vectors, int]] = {}
-        for key, payload, token_count in self._rows(keys):
+
+        def take(key: bytes, payload: memoryview, token_count: int) -> None:
             found[key] = np.frombuffer(bytes(payload), dtype="<f4"), token_count
+
+        self._read(keys, take)
         known = {at: found[key] for at, key in enumerate(keys) if key in found}
         self._count(len(keys), [count for _, count in known.values()])
         return known
@@ -184,11 +195,14 @@ class EmbeddingCache:
         vectors = np.empty((len(keys), dimension), "<f4")
         token_counts, known = [0] * len(keys), [False] * len(keys)
         cells, size = vectors.view(np.uint8).reshape(-1).data, dimension * 4
-        for key, payload, token_count in self._rows(list(first)):
+
+        def take(key: bytes, payload: memoryview, token_count: int) -> None:
             if len(payload) == size:
                 at = first[key]
                 cells[at * size : (at + 1) * size] = payload
                 token_counts[at], known[at] = token_count, True
+
+        self._read(list(first), take)
         for at, before in repeats:
             token_counts[at], known[at] = token_counts[before], known[before]
             vectors[at] = vectors[before]
@@ -202,9 +216,12 @@ class EmbeddingCache:
             known=known,
         )
 
-    def _rows(self, keys: Sequence[bytes]) -> Iterator[tuple[bytes, memoryview, int]]:
-        """Yield key, vector and token count of the keys that are there and whole."""
-        with self._open() as database:
+    def _read(
+        self, keys: Sequence[bytes], take: Callable[[bytes, memoryview, int], None]
+    ) -> None:
+        """Hand on key, vector and token count of what is there and whole."""
+
+        def work(database: sqlite3.Connection) -> None:
             for start in range(0, len(keys), _LOOKUP_KEYS):
                 some = keys[start : start + _LOOKUP_KEYS]
                 marks = ",".join("?" * len(some))
@@ -216,7 +233,9 @@ class EmbeddingCache:
                 for key, value in database.execute(query, some):
                     decoded = _decode(value)
                     if decoded is not None:
-                        yield key, *decoded
+                        take(key, *decoded)
+
+        self._use(work)
 
     def _count(self, lookups: int, token_counts: Sequence[int]) -> None:
         self._lookups += lookups
@@ -249,12 +268,15 @@ class EmbeddingCache:
         """
         keys = _keys(identity, input_type, texts)
         found: set[bytes] = set()
-        with self._open() as database:
+
+        def work(database: sqlite3.Connection) -> None:
             for start in range(0, len(keys), _LOOKUP_KEYS):
                 some = keys[start : start + _LOOKUP_KEYS]
                 marks = ",".join("?" * len(some))
                 query = f"SELECT key FROM embeddings WHERE key IN ({marks})"
                 found.update(key for (key,) in database.execute(query, some))
+
+        self._use(work)
         return [key in found for key in keys]
 
     def set_many(
@@ -293,17 +315,15 @@ class EmbeddingCache:
                 _keys(identity, input_type, texts), vectors, token_counts, strict=True
             )
         ]
-        with self._open() as database:
-            database.execute("BEGIN IMMEDIATE")
-            try:
+
+        def work(database: sqlite3.Connection) -> None:
+            with immediate(database):
                 database.executemany(
                     "INSERT OR REPLACE INTO embeddings VALUES (?, ?)", rows
                 )
                 self._evict(database)
-                database.execute("COMMIT")
-            except BaseException:
-                database.execute("ROLLBACK")
-                raise
+
+        self._use(work)
 
     def _evict(self, database: sqlite3.Connection) -> None:
         while _bytes_used(database) > self._max_bytes:
@@ -313,61 +333,35 @@ class EmbeddingCache:
             )
             self._evictions += dropped.rowcount
 
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            if self._database is None or self._process != os.getpid():
-                self._database = self._connect()
-                self._process = os.getpid()
-            try:
-                yield self._database
-            except sqlite3.DatabaseError as exc:
-                raise HomeError(
-                    f"The embedding cache {self._path} cannot be used ({exc}); free "
-                    "some space, or delete the file: it is made anew."
-                ) from exc
+    def _use(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        opened = False
 
-    def _connect(self) -> sqlite3.Connection:
+        def noted(database: sqlite3.Connection) -> T:
+            nonlocal opened
+            opened = True
+            return work(database)
+
         try:
-            return self._prepare()
-        except (OSError, sqlite3.OperationalError) as exc:
+            return self._file.use(noted)
+        except (OSError, sqlite3.Error) as exc:
+            failed, remedy = (
+                ("used", "free some space, or delete the file: it is made anew")
+                if opened
+                else ("opened", "choose another home with connect(home=...)")
+            )
             raise HomeError(
-                f"The embedding cache {self._path} cannot be opened ({exc}); choose "
-                "another home with connect(home=...)."
+                f"The embedding cache {self._path} cannot be {failed} ({exc}); "
+                f"{remedy}."
             ) from exc
-        except sqlite3.DatabaseError:
-            # Not a database: keep it for whoever wants to look, and start anew.
-            os.replace(self._path, self._path.with_suffix(".damaged"))
-            return self._prepare()
-
-    def _prepare(self) -> sqlite3.Connection:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        os.close(descriptor)
-        database = sqlite3.connect(
-            self._path,
-            timeout=_BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        database.text_factory = bytes
-        try:
-            database.execute("PRAGMA page_size=16384")
-            with contextlib.suppress(sqlite3.OperationalError):
-                # Network folders refuse it; the default journal works there too.
-                database.execute("PRAGMA journal_mode=WAL")
-            database.execute("PRAGMA synchronous=NORMAL")
-            database.executescript(_SCHEMA)
-            database.execute("SELECT count(*) FROM embeddings LIMIT 1").fetchone()
-        except BaseException:
-            database.close()
-            raise
-        return database
 
     def size(self) -> tuple[int, int]:
         """Return how many vectors are kept, and the file's bytes in use."""
-        with self._open() as database:
+
+        def work(database: sqlite3.Connection) -> tuple[int, int]:
             (count,) = database.execute("SELECT count(*) FROM embeddings").fetchone()
             return int(count), _bytes_used(database)
+
+        return self._use(work)
 
     def counts(self) -> EmbeddingCounts:
         """Return what was asked and found since this object was made, and its size.
@@ -390,10 +384,7 @@ class EmbeddingCache:
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""
-        with self._lock:
-            if self._database is not None and self._process == os.getpid():
-                self._database.close()
-            self._database = None
+        self._file.close()
 
 
 def _bytes_used(database: sqlite3.Connection) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from contexter_nb.core import (
     did_you_mean,
     type_in_words,
 )
+from contexter_nb.retrieval._atomic_file import write_atomically
 
 FORMAT = 1
 _ENDING = ".json"
@@ -56,18 +56,11 @@ class ExperimentStore:
         HomeError
             It cannot be written.
         """
-        path = self._path(experiment_id)
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
         text = json.dumps({"format": FORMAT, **record}, ensure_ascii=False)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-            with open(os.open(fresh, flags, 0o600), "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(fresh, path)
+            write_atomically(self._path(experiment_id), text)
         except OSError as exc:
-            with contextlib.suppress(OSError):
-                fresh.unlink()
             raise HomeError(
                 f"The experiment cannot be written to {self._folder} "
                 f"({exc.strerror}); free some space, or choose another home with "

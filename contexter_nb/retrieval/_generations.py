@@ -24,6 +24,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from contexter_nb.core import Clock, HomeError
+from contexter_nb.retrieval._atomic_file import write_atomically
 
 if sys.platform != "win32":
     import fcntl
@@ -305,21 +306,6 @@ class Staging:
         if self.path is not None:
             shutil.rmtree(self.path, ignore_errors=True)
             self.path = None
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a small file so that readers see the old or the new, never a part."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def copy_sparse(source: Path, target: Path) -> None:

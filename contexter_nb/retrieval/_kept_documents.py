@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import gzip
 import hashlib
 import json
-import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from contexter_nb.core import HomeError
+from contexter_nb.retrieval._atomic_file import write_atomically
 from contexter_nb.retrieval._documents import Collected, Document, repaired
 from contexter_nb.retrieval._slices import in_thread
 
@@ -165,16 +164,10 @@ class KeptDocuments:
             ) from exc
 
     def _write(self, path: Path, data: bytes) -> None:
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-            with open(os.open(fresh, flags, 0o600), "wb") as file:
-                file.write(data)
-            os.replace(fresh, path)
+            write_atomically(path, data)
         except OSError as exc:
-            with contextlib.suppress(OSError):
-                fresh.unlink()
             raise HomeError(
                 f"The documents cannot be kept in {self._folder} ({exc.strerror}); "
                 "free some space, or choose another home with connect(home=...)."

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import (
     AsyncIterator,
     Callable,
-    Coroutine,
     Iterable,
     Mapping,
     Sequence,
@@ -24,6 +22,7 @@ from contexter_nb.core import (
     NotFoundError,
     SystemClock,
     UnknownChunkError,
+    together,
 )
 from contexter_nb.retrieval._catalog import Catalog
 from contexter_nb.retrieval._documents import chunk_id_of, document_of, point_id
@@ -192,7 +191,7 @@ class ServerIndex:
         if DENSE in wanted and vector is None:
             raise InvalidArgumentError("A dense search needs the query's embedding.")
         where = server_where(conditions)
-        answers = await _all(
+        answers = await together(
             self._part(
                 part,
                 query,
@@ -567,16 +566,3 @@ class ServerIndex:
     async def close(self) -> None:
         """Forget what is known; the client stays open."""
         self._known = None
-
-
-async def _all(
-    asked: Iterable[Coroutine[Any, Any, Sequence[ScoredPoint]]],
-) -> list[Sequence[ScoredPoint]]:
-    """Wait for several answers; where one fails, the others are ended."""
-    tasks: list[asyncio.Task[Sequence[ScoredPoint]]] = []
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks += [group.create_task(each) for each in asked]
-    except BaseExceptionGroup as exc:
-        raise exc.exceptions[0] from None
-    return [each.result() for each in tasks]

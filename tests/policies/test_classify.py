@@ -366,6 +366,25 @@ def test_a_bad_certificate_is_not_tried_again() -> None:
     assert "certificate" in context.recovery_suggestions[0]
 
 
+def test_a_bad_certificate_is_found_among_several_failures() -> None:
+    """Where each address of a host was tried, the explanation agrees with the retry."""
+    failures = [OSError("no"), ssl.SSLCertVerificationError()]
+    tried = ExceptionGroup("all addresses", failures)
+    context = ErrorClassifier().classify(
+        raised_from(ConnectionFailedError("No."), tried)
+    )
+    assert not context.retryable
+    assert "certificate" in context.recovery_suggestions[0]
+
+
+def test_a_cause_that_was_put_away_explains_nothing() -> None:
+    """What an error was raised ``from None`` of is not what it came of."""
+    error = ConnectionFailedError("No.")
+    error.__context__ = ssl.SSLCertVerificationError("of an earlier attempt")
+    error.__suppress_context__ = True
+    assert ErrorClassifier().classify(error).retryable
+
+
 def test_a_host_that_cannot_be_looked_up_is_named_first() -> None:
     """A misspelt base URL is the likeliest cause."""
     error = raised_from(ConnectionFailedError("No."), socket.gaierror(-2, "unknown"))

@@ -424,7 +424,7 @@ def test_a_locked_file_is_counted_and_written_later(
     ledger: CostLedger, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process holds it for too long: nothing is lost, nothing is doubled."""
-    monkeypatch.setattr(_ledger_file, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(ledger._book._file._file, "_busy_seconds", 0.05)
     ledger(ok(usage=spent()))
     ledger.flush()
     other = sqlite3.connect(path, isolation_level=None)

@@ -494,6 +494,66 @@ def test_a_damaged_file_is_set_aside_and_work_goes_on(
     assert "is damaged" in caplog.text
 
 
+def test_a_damaged_file_replaces_no_earlier_one(tmp_path: Path) -> None:
+    """Both can be looked at."""
+    path = tmp_path / "limits.sqlite"
+    for number in (b"1", b"2"):
+        path.write_bytes(number * 5_000)
+        store = SQLiteLimitStore(path)
+        run_really(book(store, 1, 0))
+        run_really(store.close())
+    kept = sorted(tmp_path.glob("*.damaged*"))
+    assert [each.read_bytes()[:1] for each in kept] == [b"1", b"2"]
+
+
+def test_a_file_from_before_it_was_marked_is_taken_over(tmp_path: Path) -> None:
+    """What was booked in it is still owed."""
+    path = tmp_path / "limits.sqlite"
+
+    async def main() -> None:
+        store = SQLiteLimitStore(path)
+        await book(store, 10, 0)
+        await store.close()
+        database = sqlite3.connect(path)
+        database.execute("PRAGMA application_id = 0")
+        database.execute("PRAGMA user_version = 0")
+        database.close()
+        assert (await book(store, 5, 0)).wait_seconds > 4
+        await store.close()
+        database = sqlite3.connect(path)
+        assert database.execute("PRAGMA application_id").fetchone() != (0,)
+        database.close()
+
+    run_really(main())
+    assert not list(tmp_path.glob("*.damaged*"))
+
+
+def test_stores_of_a_process_do_not_end_each_others_locks(tmp_path: Path) -> None:
+    """Another process that opens and closes the file takes no booking away."""
+    path = tmp_path / "limits.sqlite"
+    passer_by = (
+        "import sqlite3, sys\n"
+        "database = sqlite3.connect(sys.argv[1])\n"
+        "database.execute('SELECT * FROM limits').fetchall()\n"
+        "database.close()\n"
+    )
+
+    async def main() -> None:
+        store, other = SQLiteLimitStore(path), SQLiteLimitStore(path)
+        await book(store, 1, 0)
+        await book(other, 1, 0)
+        command = [sys.executable, "-c", passer_by, str(path)]
+        await asyncio.to_thread(subprocess.run, command, check=True)
+        await book(store, 1, 0)
+        database = sqlite3.connect(path)
+        assert database.execute("SELECT number FROM limits").fetchone() == (3,)
+        database.close()
+        await store.close()
+        await other.close()
+
+    run_really(main())
+
+
 def test_a_file_that_was_replaced_is_opened_anew(tmp_path: Path) -> None:
     """Stores that share a path go on sharing after the file was deleted."""
     path = tmp_path / "limits.sqlite"

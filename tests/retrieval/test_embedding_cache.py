@@ -40,6 +40,18 @@ database.execute("INSERT INTO embeddings VALUES (x'00', x'00')")
 print("in the transaction", flush=True)
 sys.stdin.read()
 """
+# As files were before they had an application id.
+UNMARKED = """
+PRAGMA page_size=16384;
+PRAGMA journal_mode=WAL;
+CREATE TABLE embeddings (key BLOB NOT NULL UNIQUE, value BLOB NOT NULL);
+"""
+PASSER_BY = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute("SELECT count(*) FROM embeddings").fetchone()
+database.close()
+"""
 
 
 @pytest.fixture
@@ -204,6 +216,67 @@ def test_a_file_damaged_in_its_middle_is_moved_aside(path: Path) -> None:
     with opened(path) as cache:
         assert cache.get_many("model", "document", texts) == {}
     assert path.with_suffix(".damaged").read_bytes() == content
+
+
+def test_a_file_from_before_it_was_marked_is_taken_over(path: Path) -> None:
+    """What was paid for is found, and the file is told from others from now on."""
+    vectors = fill(path, ["a", "b"])
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        rows = database.execute("SELECT key, value FROM embeddings").fetchall()
+    path.unlink()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript(UNMARKED)
+        database.executemany("INSERT INTO embeddings VALUES (?, ?)", rows)
+        database.commit()
+    for _ in range(2):
+        with opened(path) as cache:
+            found = cache.get_many("model", "document", ["a", "b"])
+            np.testing.assert_array_equal([found[0][0], found[1][0]], vectors)
+    assert not list(path.parent.glob("*.damaged*"))
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA application_id").fetchone() != (0,)
+        assert database.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+def test_the_database_of_another_program_is_not_written_into(path: Path) -> None:
+    """It is kept as it was, also where a table of it has the name of ours."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE embeddings (id, segment)")
+    content = path.read_bytes()
+    fill(path, ["a"])
+    assert path.with_suffix(".damaged").read_bytes() == content
+
+
+def test_a_damaged_file_replaces_no_earlier_one(path: Path) -> None:
+    """Each may be what somebody paid for."""
+    for number in (b"1", b"2"):
+        path.write_bytes(number * 5_000)
+        fill(path, ["a"])
+    kept = sorted(path.parent.glob("*.damaged*"))
+    assert sorted(each.read_bytes()[:1] for each in kept) == [b"1", b"2"]
+
+
+def test_a_file_deleted_under_an_open_cache_is_made_anew(path: Path) -> None:
+    """What is kept afterwards goes into a file that others find."""
+    with opened(path) as cache:
+        cache.set_many("model", "document", ["a"], vectors_of(1), [1])
+        for each in path.parent.glob("embeddings.sqlite*"):
+            each.unlink()
+        cache.set_many("model", "document", ["b"], vectors_of(1), [1])
+        with opened(path) as other:
+            assert list(other.get_many("model", "document", ["a", "b"])) == [1]
+
+
+def test_two_caches_of_a_process_do_not_end_each_others_locks(path: Path) -> None:
+    """Another process that opens and closes the file takes nothing away from them."""
+    with opened(path) as one, opened(path) as other:
+        for cache, text in ((one, "a"), (other, "b")):
+            cache.set_many("model", "document", [text], vectors_of(1), [1])
+        subprocess.run([sys.executable, "-c", PASSER_BY, str(path)], check=True)
+        one.set_many("model", "document", ["c"], vectors_of(1), [1])
+        count = "SELECT count(*) FROM embeddings"
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            assert database.execute(count).fetchone() == (3,)
 
 
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,32 @@ def test_experiments_are_kept_whole(tmp_path: Path) -> None:
     files = list((tmp_path / "experiments").iterdir())
     assert len(files) == 2
     assert {stat.S_IMODE(each.stat().st_mode) for each in files} == {0o600}
+
+
+def test_threads_that_save_an_experiment_at_once_leave_one_of_them(
+    tmp_path: Path,
+) -> None:
+    """None fails, none finds a part, and no temporary file is left."""
+    failures: list[Exception] = []
+    together = threading.Barrier(4)
+
+    def save(name: str) -> None:
+        store = ExperimentStore(tmp_path / "experiments")
+        together.wait()
+        try:
+            for _ in range(20):
+                store.save("20261128-1", {"by": name * 50_000})
+                assert len(set(store.load("20261128-1")["by"])) == 1
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=save, args=(name,)) for name in "abcd"]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert failures == []
+    assert len(list((tmp_path / "experiments").iterdir())) == 1
 
 
 def test_an_experiment_that_cannot_be_read_is_told(tmp_path: Path) -> None:
