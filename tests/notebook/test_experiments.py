@@ -527,6 +527,93 @@ def test_a_picture_of_nothing_is_refused(found: pd.DataFrame, lab: Any) -> None:
     assert alone.contexter.plot()._repr_png_()
 
 
+@pytest.fixture(scope="module")
+def many(lab: Any, items: pd.DataFrame) -> pd.DataFrame:
+    """Give the summary of ten settings, most of them alike."""
+    weightings = {
+        f"meaning counts for {n / 10} and words for 1.0": {"weights": {"dense": n / 10}}
+        for n in range(9)
+    }
+    asked = items[items["query"].isin(items["query"].unique()[:4])]
+    return lab.experiment(asked, {"default": {}, **weightings}, metrics=["RR", "R@5"])
+
+
+def drawn_boxes(picture: Any, texts: list[Any]) -> list[Any]:
+    """Return where texts of a picture are, once it is laid out."""
+    picture.draw_without_rendering()
+    return [text.get_window_extent() for text in texts]
+
+
+def test_titles_of_many_panels_do_not_run_into_each_other(
+    many: pd.DataFrame,
+) -> None:
+    """Nine comparisons stand in rows of three, each under its own name."""
+    picture = many.contexter.plot()
+    titles = [panel.title for panel in picture.axes]
+    boxes = drawn_boxes(picture, titles)
+    assert len(boxes) == 9
+    clashes = [
+        (one, other)
+        for at, one in enumerate(boxes)
+        for other in boxes[:at]
+        if one.overlaps(other)
+    ]
+    assert clashes == []
+
+
+def test_each_point_of_a_tradeoff_can_be_told(many: pd.DataFrame) -> None:
+    """Ten names are legible though their points coincide, and none looks as another."""
+    picture = many.contexter.plot("tradeoff", against="tokens")
+    (legend,) = picture.legends
+    names = legend.get_texts()
+    shown = {text.get_text().replace("\n", " ") for text in names}
+    assert shown == set(many["variant"])
+    boxes = drawn_boxes(picture, names)
+    assert all(picture.bbox.containsy(box.y0) for box in boxes)
+    assert not any(
+        one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[:at]
+    )
+    looks = {
+        (mark.get_color(), mark.get_marker()) for mark in picture.axes[0].get_lines()
+    }
+    assert len(looks) == len(names)
+
+
+@pytest.mark.parametrize("against", ["p50_ms", "tokens", "usd"])
+def test_no_price_is_drawn_below_zero(found: pd.DataFrame, against: str) -> None:
+    """The axis of what a setting costs begins at nothing, as the figures do."""
+    picture = found.contexter.plot("tradeoff", against=against)
+    low, high = picture.axes[0].get_xlim()
+    assert low == 0 < high
+
+
+def test_a_dollar_in_a_name_is_a_dollar(lab: Any) -> None:
+    """The name of a variant is shown as it is, and is no formula."""
+    names = {"costs $1": "text", "costs $2^": "dense", "$\\nothing$": "hybrid"}
+    made = lab.experiment("shorten", names)
+    for kind in ("differences", "tradeoff"):
+        assert made.contexter.plot(kind)._repr_png_()
+
+
+def test_a_picture_shows_the_variants_that_the_frame_has(found: pd.DataFrame) -> None:
+    """Rows that were left out are not drawn, and the baseline stays what it was."""
+    words = found[found["variant"] == "text"]
+    picture = words.contexter.plot()
+    assert [panel.get_title().split("\n")[0] for panel in picture.axes] == ["text"]
+    assert picture.axes[0].get_ylabel() == "nDCG@10 less that of hybrid"
+
+
+def test_queries_are_those_of_the_rows_that_the_frame_has(
+    found: pd.DataFrame,
+) -> None:
+    """A selection of variants and metrics is one of their queries, too."""
+    chosen = found[(found["variant"] != "dense") & (found["metric"] == "RR")]
+    queries = chosen.contexter.per_query()
+    assert set(queries["variant"]) == {"hybrid", "text"}
+    assert set(queries["metric"]) == {"RR"}
+    assert len(queries) * 6 == len(found.contexter.per_query())
+
+
 def test_without_ir_measures_one_sentence_says_what_to_install(
     lab: Any, items: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
