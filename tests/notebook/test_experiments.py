@@ -302,6 +302,50 @@ def test_an_empty_home_says_how_to_begin(session: Any) -> None:
     assert session.experiments().empty
 
 
+@pytest.fixture
+def told(session: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Collect what a session says besides its answers."""
+    sentences: list[str] = []
+    monkeypatch.setattr(session.aio._verbs, "notify", sentences.append)
+    return sentences
+
+
+def test_a_session_that_lacks_documents_is_told_of(
+    session: Any, told: list[str], tmp_path: Path
+) -> None:
+    """What another session cannot find, as it never had it, is no finding unsaid."""
+    session.index([fruit(), "textwrap"])
+    with connect(home=tmp_path / "other") as other:
+        other.index(fruit())
+        variants = {"here": {}, "there": {"session": other}}
+        session.experiment(["shorten a text"], variants)
+        assert told == [
+            "The index of the variant 'there' lacks textwrap: answers in it count as "
+            "not found."
+        ]
+
+
+def test_questions_that_cannot_be_measured_are_told_of(
+    session: Any, told: list[str]
+) -> None:
+    """Who asks for metrics that nobody's judgments support reads why there are none."""
+    session.index("textwrap")
+    questions = ["shorten a text", "indent a text"]
+    session.experiment(questions, ["text"])
+    assert told == []
+    session.experiment(questions, ["text"], metrics=["RR", "AP"])
+    assert "so RR, AP cannot be told" in told.pop()
+    first = session.pool(questions[0], depth=1)["chunk_id"].iloc[0]
+    session.judge(questions[0], first, 3)
+    session.experiment(questions, ["text"], metrics=["RR"])
+    assert told == [
+        "Relevant passages are judged for 1 of 2 questions; the others count for no "
+        "metric."
+    ]
+    session.experiment(questions[0], ["text"], metrics=["RR"])
+    assert len(told) == 1
+
+
 def test_two_sessions_are_variants_of_one_experiment(
     session: Any, tmp_path: Path
 ) -> None:
