@@ -539,6 +539,12 @@ def test_every_verb_works_on_a_qdrant_servers_index(tmp_path: Path) -> None:
             assert "embedded index only" in refusal(refused)
 
 
+def test_what_a_variant_cannot_have_is_said_of_that_variant(lab: Any) -> None:
+    """The sentence of a setting stands whole behind the name of its variant."""
+    told = refusal(lambda: lab.experiment("a", {"small": {"dimension": 5}}))
+    assert told.startswith("In the variant 'small': The static model has no vectors")
+
+
 def test_a_reranker_without_a_key_is_refused_before_anything_is_asked(
     lab: Any,
 ) -> None:
