@@ -71,9 +71,10 @@ class ContexterAccessor:
         Returns
         -------
         pandas.DataFrame
-            A row per query, variant and metric: query, query_id, variant, metric,
-            value, delta (to the first variant), judged, found, latency_ms, tokens, usd;
-            then a row for each search that failed, with error set.
+            A row per query, variant and metric, of those that this frame has: query,
+            query_id, variant, metric, value, delta (to the first variant), judged,
+            found, latency_ms, tokens, usd; then a row for each search that failed, with
+            error set.
 
         Raises
         ------
@@ -96,7 +97,11 @@ class ContexterAccessor:
                 "This frame has lost what it carried beside its rows, as a merge or a "
                 "file does; nb.experiment_run(experiment_id) gives it anew."
             )
-        return make_frame("experiment_queries", unpacked(kept))
+        rows = make_frame("experiment_queries", unpacked(kept))
+        chosen = rows["variant"].isin(self._frame["variant"])
+        # A search that failed has no metric.
+        measured = rows["metric"].isin(self._frame["metric"]) | rows["metric"].isna()
+        return rows[chosen & measured].reset_index(drop=True)
 
     def wide(self) -> pd.DataFrame:
         """Return an experiment with a row per variant, to be read at a glance.
@@ -132,7 +137,7 @@ class ContexterAccessor:
         metric: str | None = None,
         against: str = "p50_ms",
     ) -> Picture:
-        """Draw an experiment.
+        """Draw an experiment: the variants and metrics that this frame has.
 
         Parameters
         ----------

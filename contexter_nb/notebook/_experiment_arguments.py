@@ -181,7 +181,7 @@ def in_variant(name: str) -> Iterator[None]:
     try:
         yield
     except InvalidArgumentError as exc:
-        raise InvalidArgumentError(f"In the variant {name!r}, {exc}") from exc
+        raise InvalidArgumentError(f"In the variant {name!r}: {exc}") from exc
 
 
 def _setting(key: str, value: Any) -> Any:

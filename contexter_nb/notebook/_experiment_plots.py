@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from contexter_nb.core import ContexterError, InvalidArgumentError
@@ -10,6 +11,7 @@ from contexter_nb.notebook._arguments import check_choice
 
 try:
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 except ImportError as exc:
     raise ContexterError(
         'Pictures need matplotlib, which is not installed; pip install "matplotlib".'
@@ -18,6 +20,7 @@ except ImportError as exc:
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 KINDS_OF_PLOT = ("differences", "tradeoff")
 PRICES = {
@@ -29,11 +32,15 @@ PRICES = {
 # Okabe and Ito's colours, and greys, that can be told apart on white and on black, also
 # by readers who do not see all colours.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+MARKERS = ("o", "s", "^", "D", "v", "P")
 BETTER, WORSE = "#009E73", "#D55E00"
 GREY = "#808080"
 # JupyterLab puts a backdrop behind pictures whose ticks are all of one grey.
 OTHER_GREY = "#7f7f7f"
 _DPI = 110
+_PANELS_A_ROW = 3
+# Characters of a variant's name in a line.
+_TITLE_WIDTH, _NAME_WIDTH = 32, 24
 
 
 class Picture(Figure):
@@ -78,59 +85,95 @@ def draw(
     if kind == "tradeoff":
         check_choice("against", against, tuple(PRICES))
         return _tradeoff(summary[summary["metric"] == chosen], chosen, against)
-    return _differences(per_query[per_query["metric"] == chosen], chosen)
+    baseline = next(iter(summary.attrs["variants"]))
+    return _differences(per_query[per_query["metric"] == chosen], chosen, baseline)
 
 
-def _differences(rows: pd.DataFrame, metric: str) -> Picture:
+def _differences(rows: pd.DataFrame, metric: str, baseline: str) -> Picture:
     names = rows["variant"].unique().tolist()
-    baseline, others = names[0], names[1:]
-    compared = rows["delta"].notna().any()
+    others = [name for name in names if name != baseline]
+    compared = bool(others) and rows["delta"].notna().any()
     shown = others or names
-    figure = Picture(
-        figsize=(3.6 * min(len(shown), 3), 3.0), layout="constrained", facecolor="none"
-    )
-    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    figure, panels = _panels(len(shown))
     for panel, name in zip(panels, shown, strict=True):
         own = rows[rows["variant"] == name]
-        values = own["delta" if compared and others else "value"].sort_values(
-            ascending=False
-        )
+        values = own["delta" if compared else "value"].sort_values(ascending=False)
         _theme(panel)
         colours = [BETTER if value >= 0 else WORSE for value in values]
         panel.bar(range(len(values)), values.tolist(), color=colours, width=0.9)
         panel.axhline(0, color=GREY, linewidth=0.8)
         wins, losses = int((values > 0).sum()), int((values < 0).sum())
-        told = f"\n{wins} better, {losses} worse" if compared and others else ""
-        panel.set_title(f"{name}{told}", fontsize=10, color=GREY)
+        told = f"\n{wins} better, {losses} worse" if compared else ""
+        title = textwrap.fill(name, _TITLE_WIDTH) + told
+        panel.set_title(title, fontsize=10, color=GREY, parse_math=False)
         panel.set_xlabel("queries, sorted")
-    what = f"{metric} less that of {baseline}" if compared and others else metric
-    panels[0].set_ylabel(what)
+        panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    what = f"{metric} less that of {baseline}" if compared else metric
+    for panel in panels[::_PANELS_A_ROW]:
+        panel.set_ylabel(what, parse_math=False)
     return figure
+
+
+def _panels(count: int) -> tuple[Picture, list[Axes]]:
+    """Return a figure of so many panels, and these, row by row."""
+    columns = min(count, _PANELS_A_ROW)
+    lines = -(-count // columns)
+    size = (3.6 * columns, 0.5 + 2.5 * lines)
+    figure = Picture(figsize=size, layout="constrained", facecolor="none")
+    panels = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
+    for spare in panels[count:]:
+        spare.remove()
+    return figure, list(panels[:count])
 
 
 def _tradeoff(rows: pd.DataFrame, metric: str, against: str) -> Picture:
-    figure = Picture(figsize=(5.4, 3.4), layout="constrained", facecolor="none")
+    names = [textwrap.fill(name, _NAME_WIDTH) for name in rows["variant"]]
+    listed = sum(name.count("\n") + 1 for name in names)
+    size = (6.8, max(3.4, 0.4 + 0.22 * listed))
+    figure = Picture(figsize=size, layout="constrained", facecolor="none")
     panel = figure.subplots()
     _theme(panel)
-    for at, row in enumerate(rows.to_dict("records")):
-        colour = COLOURS[at % len(COLOURS)]
-        low, high = row["ci_low"], row["ci_high"]
-        place = (row[against], row["value"])
+    points = []
+    for at, (row, name) in enumerate(zip(rows.to_dict("records"), names, strict=True)):
+        turn, place = divmod(at, len(COLOURS))
+        colour = COLOURS[place]
+        x, low, high = row[against], row["ci_low"], row["ci_high"]
         if low == low:  # not missing
-            panel.vlines(place[0], low, high, color=colour, linewidth=2, alpha=0.5)
-        panel.plot(*place, "o", color=colour, markersize=8)
-        panel.annotate(
-            row["variant"],
-            place,
-            xytext=(9, 5),
-            textcoords="offset points",
+            panel.vlines(x, low, high, color=colour, linewidth=2, alpha=0.5)
+        (point,) = panel.plot(
+            x,
+            row["value"],
             color=colour,
-            fontsize=10,
+            marker=MARKERS[turn % len(MARKERS)],
+            markersize=8,
+            linestyle="none",
+            clip_on=False,
         )
+        points.append((row["value"], name, point))
     panel.set_xlabel(PRICES[against])
     panel.set_ylabel(f"{metric}, mean and 95 % interval")
-    panel.margins(x=0.25, y=0.15)
+    panel.margins(x=0.1, y=0.15)
+    panel.set_xlim(left=0)
+    _name_points(figure, points)
     return figure
+
+
+def _name_points(figure: Picture, points: list[tuple[float, str, Line2D]]) -> None:
+    """List the points beside the picture, the best first.
+
+    Settings are often alike: names next to their points would lie on each other.
+    """
+    ranked = sorted(points, key=lambda each: each[0], reverse=True)
+    legend = figure.legend(
+        [point for _, _, point in ranked],
+        [name for _, name, _ in ranked],
+        loc="outside right upper",
+        frameon=False,
+        labelcolor=GREY,
+        fontsize=10,
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def _theme(panel: Axes) -> None:

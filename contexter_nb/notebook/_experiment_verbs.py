@@ -54,6 +54,7 @@ from contexter_nb.notebook._experiment_records import (
     summary_frame,
     this_process,
 )
+from contexter_nb.notebook._experiment_remarks import lacking_remarks, unjudged_remark
 from contexter_nb.notebook._progress import SearchBar
 from contexter_nb.notebook._variant_verbs import Prepared
 from contexter_nb.retrieval import (
@@ -198,6 +199,7 @@ class ExperimentVerbs(EstimateVerbs):
             seed=check_seed(seed),
             runs={name: {} for name in settings},
         )
+        self._remark(unjudged_remark(experiment, names if metrics else None))
         own = await self._check_variants(settings)
         others = [each.get("session", self) for each in settings.values()]
         if (own or budget_usd is not None) and not is_free(
@@ -210,10 +212,17 @@ class ExperimentVerbs(EstimateVerbs):
         )
         experiment_id = f"{self.clock.wall():%Y%m%d-%H%M%S}-{new_id()[:6]}"
         record = self._record_of(experiment, settings, given, prepared)
+        catalogs = prepared.catalogs.items()
+        self._remark(*lacking_remarks({name: own.libraries for name, own in catalogs}))
         if resume:
             experiment_id = await self._go_on(experiment_id, experiment, record)
         await self._run(experiment_id, experiment, prepared.settings, record, budget)
         return await in_thread(summary_frame, experiment_id, experiment, record)
+
+    def _remark(self, *remarks: str | None) -> None:
+        for each in remarks:
+            if each is not None:
+                self.notify(each)
 
     def _tell_costs(self, usd: float, rows: list[dict[str, Any]]) -> None:
         """Say before it is paid what will be; what is free is not talked about."""

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contexter_nb.core import InvalidArgumentError
 from contexter_nb.frames import make_frame
 from contexter_nb.notebook._experiment_arguments import is_frame
 from contexter_nb.notebook._experiment_records import experiment_of
@@ -73,7 +74,15 @@ class RunVerbs(ExperimentVerbs):
 
 def _id_of(experiment: Any) -> Any:
     """Return the id that a summary carries; anything else as it is."""
-    return experiment.attrs.get("experiment_id") if is_frame(experiment) else experiment
+    if not is_frame(experiment):
+        return experiment
+    carried = experiment.attrs.get("experiment_id")
+    if carried is None:
+        raise InvalidArgumentError(
+            "This frame is not what nb.experiment(...) answered, or a merge or a file "
+            "has taken what it carried; give an experiment_id of nb.experiments()."
+        )
+    return carried
 
 
 def _written(folder: Path, files: list[TrecFile]) -> list[dict[str, object]]:

@@ -283,6 +283,32 @@ def test_freezing_leaves_a_picture(person: Person) -> None:
     assert "<script" not in saved
 
 
+def test_a_narrow_view_leaves_question_and_names_whole(person: Person) -> None:
+    """Buttons do not take the room of what is read."""
+    usual = person.page.viewport_size
+    try:
+        person.page.set_viewport_size({"width": 700, "height": 1100})
+        person.page.locator(".cx-explorer").evaluate("node => node.scrollIntoView()")
+        query = person.query
+        assert query.evaluate("node => node.scrollWidth <= node.clientWidth")
+        shorten = person.cards.filter(has_text="textwrap.shorten").first
+        shorten.hover()
+        title = shorten.locator(".cx-title")
+        assert title.evaluate("node => node.scrollWidth <= node.clientWidth")
+        name, grade = (
+            each.bounding_box() for each in (title, shorten.locator(".cx-g0"))
+        )
+        assert grade["y"] >= name["y"] + name["height"] or (
+            grade["x"] >= name["x"] + name["width"]
+        )
+        shorten.locator(".cx-g2").click()
+        shorten.locator(".cx-g2[aria-pressed=true]").wait_for()
+        shorten.locator(".cx-g2").click()
+        shorten.locator("[aria-pressed=true]").wait_for(state="detached")
+    finally:
+        person.page.set_viewport_size(usual)
+
+
 def test_nothing_moves_while_typing(person: Person) -> None:
     """The view's height and place are the same in every frame of a search."""
     person.page.evaluate(

@@ -302,6 +302,50 @@ def test_an_empty_home_says_how_to_begin(session: Any) -> None:
     assert session.experiments().empty
 
 
+@pytest.fixture
+def told(session: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Collect what a session says besides its answers."""
+    sentences: list[str] = []
+    monkeypatch.setattr(session.aio._verbs, "notify", sentences.append)
+    return sentences
+
+
+def test_a_session_that_lacks_documents_is_told_of(
+    session: Any, told: list[str], tmp_path: Path
+) -> None:
+    """What another session cannot find, as it never had it, is no finding unsaid."""
+    session.index([fruit(), "textwrap"])
+    with connect(home=tmp_path / "other") as other:
+        other.index(fruit())
+        variants = {"here": {}, "there": {"session": other}}
+        session.experiment(["shorten a text"], variants)
+        assert told == [
+            "The index of the variant 'there' lacks textwrap: answers in it count as "
+            "not found."
+        ]
+
+
+def test_questions_that_cannot_be_measured_are_told_of(
+    session: Any, told: list[str]
+) -> None:
+    """Who asks for metrics that nobody's judgments support reads why there are none."""
+    session.index("textwrap")
+    questions = ["shorten a text", "indent a text"]
+    session.experiment(questions, ["text"])
+    assert told == []
+    session.experiment(questions, ["text"], metrics=["RR", "AP"])
+    assert "so RR, AP cannot be told" in told.pop()
+    first = session.pool(questions[0], depth=1)["chunk_id"].iloc[0]
+    session.judge(questions[0], first, 3)
+    session.experiment(questions, ["text"], metrics=["RR"])
+    assert told == [
+        "Relevant passages are judged for 1 of 2 questions; the others count for no "
+        "metric."
+    ]
+    session.experiment(questions[0], ["text"], metrics=["RR"])
+    assert len(told) == 1
+
+
 def test_two_sessions_are_variants_of_one_experiment(
     session: Any, tmp_path: Path
 ) -> None:
@@ -495,6 +539,12 @@ def test_every_verb_works_on_a_qdrant_servers_index(tmp_path: Path) -> None:
             assert "embedded index only" in refusal(refused)
 
 
+def test_what_a_variant_cannot_have_is_said_of_that_variant(lab: Any) -> None:
+    """The sentence of a setting stands whole behind the name of its variant."""
+    told = refusal(lambda: lab.experiment("a", {"small": {"dimension": 5}}))
+    assert told.startswith("In the variant 'small': The static model has no vectors")
+
+
 def test_a_reranker_without_a_key_is_refused_before_anything_is_asked(
     lab: Any,
 ) -> None:
@@ -525,6 +575,93 @@ def test_a_picture_of_nothing_is_refused(found: pd.DataFrame, lab: Any) -> None:
     refusal(lambda: found.contexter.plot("tradeoff", against="euros"))
     alone = lab.experiment("shorten", ["text"])
     assert alone.contexter.plot()._repr_png_()
+
+
+@pytest.fixture(scope="module")
+def many(lab: Any, items: pd.DataFrame) -> pd.DataFrame:
+    """Give the summary of ten settings, most of them alike."""
+    weightings = {
+        f"meaning counts for {n / 10} and words for 1.0": {"weights": {"dense": n / 10}}
+        for n in range(9)
+    }
+    asked = items[items["query"].isin(items["query"].unique()[:4])]
+    return lab.experiment(asked, {"default": {}, **weightings}, metrics=["RR", "R@5"])
+
+
+def drawn_boxes(picture: Any, texts: list[Any]) -> list[Any]:
+    """Return where texts of a picture are, once it is laid out."""
+    picture.draw_without_rendering()
+    return [text.get_window_extent() for text in texts]
+
+
+def test_titles_of_many_panels_do_not_run_into_each_other(
+    many: pd.DataFrame,
+) -> None:
+    """Nine comparisons stand in rows of three, each under its own name."""
+    picture = many.contexter.plot()
+    titles = [panel.title for panel in picture.axes]
+    boxes = drawn_boxes(picture, titles)
+    assert len(boxes) == 9
+    clashes = [
+        (one, other)
+        for at, one in enumerate(boxes)
+        for other in boxes[:at]
+        if one.overlaps(other)
+    ]
+    assert clashes == []
+
+
+def test_each_point_of_a_tradeoff_can_be_told(many: pd.DataFrame) -> None:
+    """Ten names are legible though their points coincide, and none looks as another."""
+    picture = many.contexter.plot("tradeoff", against="tokens")
+    (legend,) = picture.legends
+    names = legend.get_texts()
+    shown = {text.get_text().replace("\n", " ") for text in names}
+    assert shown == set(many["variant"])
+    boxes = drawn_boxes(picture, names)
+    assert all(picture.bbox.containsy(box.y0) for box in boxes)
+    assert not any(
+        one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[:at]
+    )
+    looks = {
+        (mark.get_color(), mark.get_marker()) for mark in picture.axes[0].get_lines()
+    }
+    assert len(looks) == len(names)
+
+
+@pytest.mark.parametrize("against", ["p50_ms", "tokens", "usd"])
+def test_no_price_is_drawn_below_zero(found: pd.DataFrame, against: str) -> None:
+    """The axis of what a setting costs begins at nothing, as the figures do."""
+    picture = found.contexter.plot("tradeoff", against=against)
+    low, high = picture.axes[0].get_xlim()
+    assert low == 0 < high
+
+
+def test_a_dollar_in_a_name_is_a_dollar(lab: Any) -> None:
+    """The name of a variant is shown as it is, and is no formula."""
+    names = {"costs $1": "text", "costs $2^": "dense", "$\\nothing$": "hybrid"}
+    made = lab.experiment("shorten", names)
+    for kind in ("differences", "tradeoff"):
+        assert made.contexter.plot(kind)._repr_png_()
+
+
+def test_a_picture_shows_the_variants_that_the_frame_has(found: pd.DataFrame) -> None:
+    """Rows that were left out are not drawn, and the baseline stays what it was."""
+    words = found[found["variant"] == "text"]
+    picture = words.contexter.plot()
+    assert [panel.get_title().split("\n")[0] for panel in picture.axes] == ["text"]
+    assert picture.axes[0].get_ylabel() == "nDCG@10 less that of hybrid"
+
+
+def test_queries_are_those_of_the_rows_that_the_frame_has(
+    found: pd.DataFrame,
+) -> None:
+    """A selection of variants and metrics is one of their queries, too."""
+    chosen = found[(found["variant"] != "dense") & (found["metric"] == "RR")]
+    queries = chosen.contexter.per_query()
+    assert set(queries["variant"]) == {"hybrid", "text"}
+    assert set(queries["metric"]) == {"RR"}
+    assert len(queries) * 6 == len(found.contexter.per_query())
 
 
 def test_without_ir_measures_one_sentence_says_what_to_install(

@@ -223,7 +223,12 @@ def test_what_cannot_be_written_is_one_sentence(
         lab.export_runs(experiment_id, 7)
     with pytest.raises(InvalidArgumentError, match=r"folder is empty; name one"):
         lab.export_runs(experiment_id, "")
-    for nothing in (lab.experiments(), 5, None):
+    for frame in (lab.experiments(), found.contexter.wide()):
+        with pytest.raises(
+            InvalidArgumentError, match=r"This frame is not what nb\.experiment"
+        ):
+            lab.export_runs(frame, tmp_path)
+    for nothing in (5, None):
         with pytest.raises(
             InvalidArgumentError, match="experiment_id is (None|an int)"
         ):
