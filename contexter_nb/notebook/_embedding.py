@@ -10,9 +10,9 @@ from pathlib import Path
 
 from contexter_nb.clients import voyage_models
 from contexter_nb.core import InvalidArgumentError, did_you_mean
-from contexter_nb.notebook._probes import LOCAL, mode_of
 from contexter_nb.notebook._remote import Remote
 from contexter_nb.notebook._settings import check_embedder
+from contexter_nb.notebook._whereabouts import LOCAL, mode_of
 from contexter_nb.retrieval import (
     BUDGET_TOKENS,
     COLLECTION,

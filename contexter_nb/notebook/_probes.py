@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from contexter_nb.clients import HealthCheck
 from contexter_nb.core import Clock, ContexterError
 from contexter_nb.notebook._home import shown
 from contexter_nb.notebook._records import counted
+from contexter_nb.notebook._whereabouts import EMBEDDED, mode_of
 from contexter_nb.retrieval import (
     OPTIMIZE_CHUNKS,
     Catalog,
@@ -24,9 +23,7 @@ from contexter_nb.retrieval import (
 )
 
 if TYPE_CHECKING:
-    from contexter_nb.notebook._verbs import Verbs
-
-EMBEDDED, LOCAL, REMOTE = "embedded", "local server", "remote"
+    from contexter_nb.notebook._index_verbs import IndexVerbs
 
 
 class Unwell(Exception):
@@ -57,7 +54,7 @@ class Probe:
         }
 
 
-def probes(verbs: Verbs) -> Iterator[Probe]:
+def probes(verbs: IndexVerbs) -> Iterator[Probe]:
     """Yield the questions about a session's parts."""
     remote, settings = verbs.remote, verbs.remote.settings
     of_embedder = EMBEDDED
@@ -89,24 +86,6 @@ def probes(verbs: Verbs) -> Iterator[Probe]:
         )
 
 
-def mode_of(url: str) -> str:
-    """Return whether an address is on this machine.
-
-    Examples
-    --------
-    >>> mode_of("http://127.0.0.1:6333"), mode_of("https://api.voyageai.com/v1")
-    ('local server', 'remote')
-    """
-    if url == ":memory:":
-        return EMBEDDED
-    host = urlsplit(url).hostname or ""
-    try:
-        local = ip_address(host).is_loopback
-    except ValueError:
-        local = host == "localhost" or host.endswith(".localhost")
-    return LOCAL if local else REMOTE
-
-
 async def _healthy(check: Callable[[], Awaitable[HealthCheck]], detail: str) -> str:
     found = await check()
     if not found.healthy:
@@ -114,7 +93,7 @@ async def _healthy(check: Callable[[], Awaitable[HealthCheck]], detail: str) -> 
     return detail
 
 
-async def _embedder(verbs: Verbs) -> str:
+async def _embedder(verbs: IndexVerbs) -> str:
     embedder = verbs.embedder
     told = f"{embedder.identity}, {embedder.dimension} dimensions"
     if isinstance(embedder, StaticEmbedder):
@@ -128,7 +107,7 @@ async def _embedder(verbs: Verbs) -> str:
     return told
 
 
-async def _index(verbs: Verbs) -> str:
+async def _index(verbs: IndexVerbs) -> str:
     index = verbs.index_store
     where = f"in {shown(verbs.home)}"
     if not isinstance(index, EmbeddedIndex):
@@ -146,7 +125,7 @@ async def _index(verbs: Verbs) -> str:
     return detail
 
 
-async def _cache(verbs: Verbs) -> str:
+async def _cache(verbs: IndexVerbs) -> str:
     if isinstance(verbs.embedder, KeepingEmbedder):
         return await _tiers(verbs.remote.vectors)
     count, size_bytes = await in_thread(verbs.cache.size)
@@ -162,7 +141,7 @@ async def _tiers(cache: Any) -> str:
     return "; ".join(held) or "off"
 
 
-async def _redis(verbs: Verbs) -> str:
+async def _redis(verbs: IndexVerbs) -> str:
     problem = await verbs.remote.ping_redis()
     if problem is not None:
         raise Unwell(problem)
