@@ -250,7 +250,11 @@ class VariantVerbs:
         took |= {"usd": 0.0, "seconds": 0.0}
         bar = ProgressBar()
         tools = variant._tools(
-            notify=self.notify, progress=bar, budget=budget, cut=tools.cut
+            notify=self.notify,
+            progress=bar,
+            budget=budget,
+            cut=tools.cut,
+            together=True,
         )
         stopped = None
         try:

@@ -139,6 +139,9 @@ class IndexingTools:
         Takes a document and returns its chunks, or in words why it has none.
     documents : KeptDocuments or None
         Where documents are kept as they came; None keeps none.
+    together : bool
+        Whether many small libraries are published at once, at the end or whenever
+        `publish_seconds` are over: quicker, but what fails takes the others along.
     """
 
     index: EmbeddedIndex | ServerIndex
@@ -151,6 +154,7 @@ class IndexingTools:
     budget: Budget | None = None
     cut: Cutter = cut_or_problem
     documents: KeptDocuments | None = None
+    together: bool = False
 
 
 async def index_sources(
@@ -201,8 +205,20 @@ async def index_sources(
     async with tools.index.writing(
         f"indexing {names}", tools.clock, tools.notify
     ) as writer:
+        held: list[IndexReport] = []
+        published = tools.clock.now()
         for source in outstanding:
-            yield await _LibraryJob(source, writer, tools).run()
+            job = _LibraryJob(source, writer, tools, is_open=bool(held))
+            held.append(await job.run())
+            late = tools.clock.now() - published > tools.publish_seconds
+            if tools.together and not late and source is not outstanding[-1]:
+                continue
+            if tools.together:
+                await ask(writer.publish)
+                published = tools.clock.now()
+            for report in held:
+                yield report
+            held.clear()
 
 
 async def unchanged_report(source: Source, tools: IndexingTools) -> IndexReport | None:
@@ -245,8 +261,14 @@ class _LibraryJob:
     """Brings one library up to date."""
 
     def __init__(
-        self, source: Source, writer: IndexWriter | ServerWriter, tools: IndexingTools
+        self,
+        source: Source,
+        writer: IndexWriter | ServerWriter,
+        tools: IndexingTools,
+        *,
+        is_open: bool = False,
     ) -> None:
+        self.is_open = is_open
         self.source = source
         self.writer = writer
         self.tools = tools
@@ -275,7 +297,8 @@ class _LibraryJob:
         chunks = await self._chunks(collected.documents)
         if self.tools.documents is not None:
             await in_thread(self.tools.documents.save, collected)
-        await ask(self.writer.open)
+        if not self.is_open:
+            await ask(self.writer.open)
         stored: dict[str, str] = await ask(self.writer.stored, self.source.library)
         new = [
             chunk
@@ -312,7 +335,9 @@ class _LibraryJob:
         )
         if chunks or stored:
             complete = collected.complete and len(stored_new) == len(new)
-            await self._publish(collected, complete=complete)
+            await self._note(collected, complete=complete)
+            if not self.tools.together:
+                await self._publish()
         self._tell("done", len(collected.documents), len(new))
         return dataclasses.replace(
             report, seconds=self.tools.clock.now() - self.started
@@ -353,7 +378,8 @@ class _LibraryJob:
                 made |= await self._store_part(part, reserved_usd, first=not made)
                 self._tell("embedding", documents, len(new))
             if self.tools.clock.now() - self.published > self.tools.publish_seconds:
-                await self._publish(collected, complete=False)
+                await self._note(collected, complete=False)
+                await self._publish()
                 await ask(self.writer.open)
         return made
 
@@ -415,7 +441,8 @@ class _LibraryJob:
         if not self.stored:
             return
         with contextlib.suppress(ContexterError):
-            await self._publish(collected, complete=False)
+            await self._note(collected, complete=False)
+            await self._publish()
             error.add_note(
                 f"{self.stored:,} of {wanted:,} new passages of {self.source.library} "
                 "are indexed; the same call goes on from there."
@@ -460,7 +487,8 @@ class _LibraryJob:
         self.usd += answer.usd
         return answer.vectors
 
-    async def _publish(self, collected: Collected, *, complete: bool) -> None:
+    async def _note(self, collected: Collected, *, complete: bool) -> None:
+        """Bring the library's entry in the catalog up to what is stored."""
         entry = IndexedLibrary(
             library=self.source.library,
             version=collected.version,
@@ -478,6 +506,8 @@ class _LibraryJob:
             self.writer.catalog = self.writer.catalog.with_library(entry)
         else:
             self.writer.catalog = self.writer.catalog.without_library(entry.library)
+
+    async def _publish(self) -> None:
         await ask(self.writer.publish)
         self.published = self.tools.clock.now()
 

@@ -514,3 +514,38 @@ def test_an_outage_from_the_beginning_publishes_nothing(tmp_path: Path) -> None:
     assert not hasattr(raised.value, "__notes__")
     assert bench.index.catalog() is None
     bench.close()
+
+
+# Where it is always late: after each library, and after the batch in it.
+@pytest.mark.parametrize(("publish_seconds", "generations"), [(60.0, 1), (-1.0, 6)])
+def test_small_libraries_may_be_published_together(
+    bench: Bench, publish_seconds: float, generations: int
+) -> None:
+    """One generation holds them all, unless the time to publish has come before."""
+    bench.add(notes("first"))
+    before = bench.index.generations.current()
+    assert before is not None
+    three = [notes(each, library=each) for each in "abc"]
+    reports = bench.add(*three, together=True, publish_seconds=publish_seconds)
+    assert [each.new for each in reports] == [1, 1, 1]
+    assert bench.index.generations.current() == before + generations
+    catalog = bench.index.catalog()
+    assert catalog is not None
+    assert set(catalog.libraries) == {"notes", "a", "b", "c"}
+    assert bench.titles() == ["a", "b", "c", "first"]
+
+
+def test_what_fails_takes_those_along_that_were_to_be_published_with_it(
+    bench: Bench,
+) -> None:
+    """Nothing of them is in the index, and nothing of them is embedded twice."""
+    bench.add(notes("first"))
+    bench.embedder.refused = ("poison",)
+    both = [notes("a", library="a"), notes("poison", "poison 2", library="b")]
+    with pytest.raises(EmbedderError):
+        bench.add(*both, together=True)
+    assert bench.titles() == ["first"]
+    bench.embedder.refused = ()
+    bench.add(*both, together=True)
+    assert bench.titles() == ["a", "first", "poison", "poison 2"]
+    assert bench.embedder.texts.count("a\nAbout a.") == 1
