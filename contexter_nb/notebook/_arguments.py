@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 MAX_QUERY_CHARS = 10_000
 MAX_EF = 10_000
+UNNAMED_TABLE = "table"
 _TEXT_COLUMNS = ("text", "content", "body", "passage", "document")
 _NAMED_COLUMNS = ("kind", "library", "section", "source", "title", "version")
 _LISTED_VALUES = 12
@@ -404,7 +405,7 @@ def _rows(frame: Any, name: str | None) -> RowsSource:
         row = {str(key): _plain(value) for key, value in record.items()}
         row["text"] = row.pop(text)
         rows.append(row)
-    library = name or str(table.attrs.get("name") or "table")
+    library = name or str(table.attrs.get("name") or UNNAMED_TABLE)
     return RowsSource(rows=rows, library=library)
 
 

@@ -83,18 +83,21 @@ def check_queries(queries: Any) -> dict[str, str]:
             )
         queries = queries["query"].tolist()
     if isinstance(queries, str):
-        queries = [queries]
+        queries = [check_query(queries)]
     if isinstance(queries, Mapping) or not isinstance(queries, Iterable):
         raise InvalidArgumentError(
             f"queries is {type(queries).__name__}; give questions as a list of texts, "
             "or a DataFrame with a column query."
         )
-    checked = [check_query(each) for each in queries]
-    if not checked:
-        raise InvalidArgumentError("queries is empty; give at least one question.")
     found: dict[str, str] = {}
-    for query in checked:
+    for at, each in enumerate(queries):
+        try:
+            query = check_query(each)
+        except InvalidArgumentError as exc:
+            raise InvalidArgumentError(f"In queries[{at}]: {exc}") from exc
         found.setdefault(query_id(query), query)
+    if not found:
+        raise InvalidArgumentError("queries is empty; give at least one question.")
     return found
 
 
@@ -118,7 +121,13 @@ def check_variants(variants: object, offered: Sequence[str], limit: int) -> Sett
     if isinstance(variants, str):
         variants = [variants]
     if isinstance(variants, Sequence):
-        variants = {check_mode(each): {"mode": each} for each in variants}
+        modes = [check_mode(each) for each in variants]
+        twice = [mode for at, mode in enumerate(modes) if mode in modes[:at]]
+        if twice:
+            raise InvalidArgumentError(
+                f"variants has {twice[0]!r} twice; a setting is compared with others."
+            )
+        variants = {mode: {"mode": mode} for mode in modes}
     if not isinstance(variants, Mapping):
         raise InvalidArgumentError(
             f"variants is {type(variants).__name__}; give names with their settings, "

@@ -105,9 +105,10 @@ class ExperimentVerbs(EstimateVerbs):
 
         Every question is asked of every variant, in turns, and what they found is
         measured by the judgments. Without any, it shows how alike their hits are, and
-        `per_query` the questions at which they differ most. All is kept, also when it
-        is interrupted: `experiments` lists it, `experiment_run` shows it again, and the
-        same call goes on with it.
+        `per_query` the questions at which they differ most. From the first search on
+        all is kept, also when it is interrupted: `experiments` lists it,
+        `experiment_run` shows it again, and the same call goes on with it. Interrupted
+        before, while indexes are made, it is in no list; no embedding is paid again.
 
         Parameters
         ----------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from contexter_nb.core import HomeError, InvalidArgumentError
 from contexter_nb.frames import make_frame
-from contexter_nb.notebook._arguments import check_libraries
+from contexter_nb.notebook._arguments import UNNAMED_TABLE, check_libraries
 from contexter_nb.notebook._money_verbs import topics_of
 from contexter_nb.notebook._progress import ProgressBar
 from contexter_nb.notebook._records import removed_record, report_records, state
@@ -64,7 +64,8 @@ class IndexVerbs(SourceVerbs, VariantVerbs):
             What may be spent on embedding. It stops before more is: what was embedded
             till then is stored, ``error`` says so, and the same call goes on.
         name : str, optional
-            What a folder or a table is called in the index; its own name by default.
+            What a folder or a table is called in the index; its own name by default,
+            and for a table ``table``, where the next takes the place of the last.
         source : str, optional
             ``installed stdlib folder frame context7``, where the name alone is
             ambiguous.
@@ -106,6 +107,10 @@ class IndexVerbs(SourceVerbs, VariantVerbs):
         if budget_usd is not None:
             usd_at_most(self.embedder, [])
         sources = await self._sources(what, name, source, topics_of(topics))
+        nameless = name is None and any(
+            each.library == UNNAMED_TABLE for each in sources
+        )
+        before = await self._catalog() if nameless else None
         bar = ProgressBar()
         tools = self._tools(
             notify=self.notify,
@@ -122,9 +127,24 @@ class IndexVerbs(SourceVerbs, VariantVerbs):
         finally:
             bar.close()
         asked = [reports[each.library] for each in sources]
+        if before is not None:
+            self._tell_of_replaced_table(before.libraries.get(UNNAMED_TABLE), asked)
         return make_frame(
             "index", [row for report in asked for row in report_records(report)]
         )
+
+    def _tell_of_replaced_table(
+        self, held: IndexedLibrary | None, reports: Sequence[IndexReport]
+    ) -> None:
+        """Say that a table took the place of another, where both go by no name."""
+        for each in reports:
+            own = each.library == UNNAMED_TABLE
+            if own and held is not None and each.new and not each.unchanged:
+                self.notify(
+                    f"This table took the place of what was indexed as {each.library!r}"
+                    f" ({held.chunks:,} passages); nb.index(table, name=...) keeps "
+                    "several apart."
+                )
 
     async def contents(self) -> pd.DataFrame:
         """List what is indexed, and whether it still is what is installed.

@@ -25,7 +25,13 @@ from contexter_nb.notebook._flags import check_flag, check_flags, flags_of
 from contexter_nb.notebook._home import find_home, shown
 from contexter_nb.notebook._remote import Remote
 from contexter_nb.notebook._settings import Settings
-from contexter_nb.notebook._spelling import check_names, names_of, spelt
+from contexter_nb.notebook._spelling import (
+    check_names,
+    check_needed,
+    names_of,
+    needed_by,
+    spelt,
+)
 from contexter_nb.notebook._verbs import Verbs
 from contexter_nb.policies import api_monitor
 from contexter_nb.retrieval import Embedder, EmbeddingCache, Where
@@ -50,12 +56,13 @@ def _synchronous(
     verb: Callable[Concatenate[Verbs, Given], Coroutine[Any, Any, Answer]],
 ) -> Callable[Concatenate[Session, Given], Answer]:
     """Return a verb as a method that blocks; interrupting it cancels the verb."""
-    known, flags = names_of(verb), flags_of(verb)
+    known, needed, flags = names_of(verb), needed_by(verb), flags_of(verb)
 
     @functools.wraps(verb)
     def method(self: Session, /, *args: Given.args, **kwargs: Given.kwargs) -> Answer:
         __tracebackhide__ = True
         check_names(verb.__name__, kwargs, known)
+        check_needed(verb.__name__, args, kwargs, needed)
         check_flags(flags, args, kwargs)
         return self._bridge.run(verb(self._verbs, *args, **kwargs))
 
@@ -67,7 +74,7 @@ def _awaitable(
     verb: Callable[Concatenate[Verbs, Given], Coroutine[Any, Any, Answer]],
 ) -> Callable[Concatenate[AsyncSession, Given], Coroutine[Any, Any, Answer]]:
     """Return a verb as a coroutine method that may be awaited from any loop."""
-    known, flags = names_of(verb), flags_of(verb)
+    known, needed, flags = names_of(verb), needed_by(verb), flags_of(verb)
 
     @functools.wraps(verb)
     async def method(
@@ -75,6 +82,7 @@ def _awaitable(
     ) -> Answer:
         __tracebackhide__ = True
         check_names(verb.__name__, kwargs, known)
+        check_needed(verb.__name__, args, kwargs, needed)
         check_flags(flags, args, kwargs)
         return await self._bridge.arun(verb(self._verbs, *args, **kwargs))
 

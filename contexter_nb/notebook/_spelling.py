@@ -1,10 +1,10 @@
-"""A misspelt argument is told as a person would tell it, with the near name."""
+"""A misspelt or missing argument is told as a person would tell it, by its name."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping, Sized
 from typing import ParamSpec, TypeVar
 
 from contexter_nb.core import did_you_mean
@@ -57,6 +57,68 @@ def check_names(called: str, given: Iterable[str], known: tuple[str, ...]) -> No
             meant = did_you_mean(name, known)
             told = meant or f" Its arguments are {', '.join(known)}."
             raise TypeError(f"{called}() has no argument {name!r}.{told}")
+
+
+def needed_by(function: Callable[..., object]) -> dict[str, int]:
+    """Return the arguments without a default, and the place of each, from 0.
+
+    Parameters
+    ----------
+    function : callable
+
+    Examples
+    --------
+    >>> needed_by(lambda experiment_id, folder, name=None: None)
+    {'experiment_id': 0, 'folder': 1}
+    """
+    found = inspect.signature(function).parameters.values()
+    own = [each for each in found if each.name != "self"]
+    return {
+        each.name: place
+        for place, each in enumerate(own)
+        if each.default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD
+    }
+
+
+def check_needed(
+    called: str, args: Sized, given: Container[str], needed: Mapping[str, int]
+) -> None:
+    """Refuse a call that lacks an argument.
+
+    Parameters
+    ----------
+    called : str
+        The function, as a person wrote it.
+    args : sized
+        Given without a name.
+    given : container of str
+        Given by name.
+    needed : mapping of str to int
+        As of `needed_by`.
+
+    Raises
+    ------
+    TypeError
+        As Python has it, without the class that the function is written in.
+
+    Examples
+    --------
+    >>> check_needed("explain", ["a question"], {}, {"query": 0, "chunk_id": 1})
+    Traceback (most recent call last):
+    ...
+    TypeError: explain() needs chunk_id. It is called as explain(query, chunk_id).
+    """
+    __tracebackhide__ = True
+    lacking = [
+        name
+        for name, place in needed.items()
+        if place >= len(args) and name not in given
+    ]
+    if lacking:
+        raise TypeError(
+            f"{called}() needs {' and '.join(lacking)}. It is called as "
+            f"{called}({', '.join(needed)})."
+        )
 
 
 def spelt(function: Callable[Given, Answer]) -> Callable[Given, Answer]:

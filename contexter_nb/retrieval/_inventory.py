@@ -170,12 +170,20 @@ def find(name: str) -> metadata.Distribution | str:
         if top in import_names(each):
             return each
     names = [each.metadata["Name"] for each in known.values()]
-    names += [*standard_modules(), STANDARD_LIBRARY]
+    names += [*standard_modules(), STANDARD_LIBRARY, *_visible_entries()]
     raise UnknownLibraryError(
         f"No installed library, standard module, file or folder is called {name!r}; "
         "nb.libraries() lists what is here, and %pip install adds to it."
         f"{did_you_mean(name, names)}"
     )
+
+
+def _visible_entries() -> list[str]:
+    """Return what the folder that a kernel works in has, and may be meant."""
+    try:
+        return [each for each in os.listdir() if not each.startswith(".")]
+    except OSError:  # the folder is gone, or not ours to read
+        return []
 
 
 def installed_versions(names: Sequence[str]) -> dict[str, str]:

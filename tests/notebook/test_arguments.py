@@ -675,3 +675,20 @@ def test_a_misspelt_argument_is_told_with_what_was_meant(tmp_path: Path) -> None
             nb.index("json", budget=1)  # type: ignore[call-arg]
         with pytest.raises(TypeError, match=told):
             run(nb.aio.index("json", budget=1))  # type: ignore[call-arg]
+
+
+def test_a_missing_argument_is_told_without_a_class_that_nobody_knows(
+    tmp_path: Path,
+) -> None:
+    """Of a verb and of its coroutine alike; how it is called stands beside."""
+    told = (
+        r"^export_runs\(\) needs folder\. It is called as "
+        r"export_runs\(experiment_id, folder\)\.$"
+    )
+    with connect(home=tmp_path) as nb:
+        with pytest.raises(TypeError, match=told):
+            nb.export_runs("a-run")  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match=told):
+            run(nb.aio.export_runs(experiment_id="a-run"))  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match=r"needs query and chunk_id and grade\."):
+            nb.judge()  # type: ignore[call-arg]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import subprocess
@@ -543,6 +544,16 @@ def test_what_a_variant_cannot_have_is_said_of_that_variant(lab: Any) -> None:
     """The sentence of a setting stands whole behind the name of its variant."""
     told = refusal(lambda: lab.experiment("a", {"small": {"dimension": 5}}))
     assert told.startswith("In the variant 'small': The static model has no vectors")
+
+
+def test_a_question_or_variant_that_cannot_be_is_pointed_at(lab: Any) -> None:
+    """Which of the questions is empty, and which of the modes is there twice."""
+    blank = pd.DataFrame({"query": ["shorten", " "]})
+    for verb in (lab.experiment, lab.estimate_experiment, lab.pool):
+        told = refusal(functools.partial(verb, blank))
+        assert told.startswith("In queries[1]: query is empty")
+    told = refusal(lambda: lab.experiment("shorten", ["text", "dense", "text"]))
+    assert "'text' twice" in told
 
 
 def test_a_reranker_without_a_key_is_refused_before_anything_is_asked(

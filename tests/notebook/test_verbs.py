@@ -267,6 +267,22 @@ def test_index_calls_a_table_by_its_given_name(session: Any) -> None:
     assert session.index(nameless)["library"].tolist() == ["table"]
 
 
+def test_index_says_when_one_nameless_table_takes_the_place_of_another(
+    session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is gone is told of; a table that changed in part, or has a name, is not."""
+    told: list[str] = []
+    monkeypatch.setattr(session.aio._verbs, "notify", told.append)
+    session.index(pd.DataFrame({"text": ["An apple is red.", "A pear is soft."]}))
+    session.index(pd.DataFrame({"text": ["An apple is red.", "Plums are dried."]}))
+    other = pd.DataFrame({"text": ["The moon is far.", "The sun is hot."]})
+    session.index(other, name="sky")
+    assert told == []
+    session.index(other)
+    (said,) = told
+    assert "took the place of what was indexed as 'table' (2 passages)" in said
+
+
 def test_index_reads_a_folder_of_the_working_directory_by_its_name(
     session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

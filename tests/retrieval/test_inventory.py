@@ -157,6 +157,19 @@ def test_an_unknown_name_is_one_sentence_with_close_ones(
     assert repr(name) in str(caught.value)
 
 
+def test_a_misspelt_folder_is_meant_rather_than_a_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder or file beside the notebook is a close name, too."""
+    (tmp_path / "mydocs").mkdir()
+    (tmp_path / "recipes.md").touch()
+    monkeypatch.chdir(tmp_path)
+    for name, meant in (("mydoc", "'mydocs'"), ("recipe.md", "'recipes.md'")):
+        with pytest.raises(UnknownLibraryError) as caught:
+            find(name)
+        assert f"Did you mean {meant}" in str(caught.value)
+
+
 def test_the_first_on_the_path_is_the_installed_one(site: Path) -> None:
     """A distribution that shadows another is the one that would be imported."""
     write_distribution(site, "httpx", {"httpx/__init__.py": ""}, version="99.0")
