@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from contexter_nb.core import ContexterError, InvalidArgumentError, did_you_mean
 from contexter_nb.retrieval._documents import DOCUMENT_DIGITS
+from contexter_nb.retrieval._metric_names import measure_of
 
 DEFAULT_METRICS = ("nDCG@10", "R@5", "R@10", "RR", "AP")
 MAX_GRADE = 3
@@ -281,9 +282,9 @@ def _measure(name: object) -> Any:
         )
     known = ("nDCG@10", "R@10", "RR", "AP", "P@10", "Success@1")
     try:
-        measure = library.parse_measure(name)
+        measure = measure_of(library, name)
         measure.validate_params()
-    except Exception as exc:  # a NameError, a SyntaxError, an AssertionError, ...
+    except Exception as exc:  # a KeyError, a ValueError, an AssertionError, ...
         raise InvalidArgumentError(
             f"There is no metric {name[:60]!r}; use those of ir-measures, as "
             f"{', '.join(known)}.{did_you_mean(name, known)}"
