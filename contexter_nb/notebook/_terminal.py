@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from contexter_nb.core import ContexterError
 from contexter_nb.notebook._cards import shortened
 from contexter_nb.notebook._session import Session, connect
-from contexter_nb.retrieval import find
+from contexter_nb.retrieval import find, name_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +106,7 @@ def _named(name: str) -> str:
         found = find(name)
     except ContexterError:
         return name
-    return found if isinstance(found, str) else str(found.metadata["Name"])
+    return found if isinstance(found, str) else name_of(found)
 
 
 def _starters() -> list[str]:

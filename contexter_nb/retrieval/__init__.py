@@ -103,6 +103,7 @@ from contexter_nb.retrieval._inventory import (
     find,
     installed_versions,
     inventory,
+    name_of,
     standard_modules,
 )
 from contexter_nb.retrieval._judgments import Judgment, JudgmentStore, text_hash
@@ -207,6 +208,7 @@ __all__ = [
     "MODES",
     "ModulesSource",
     "MOST_BUDGET_TOKENS",
+    "name_of",
     "not_kept",
     "OPTIMIZE_CHUNKS",
     "optimize_index",

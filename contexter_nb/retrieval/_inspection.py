@@ -515,7 +515,9 @@ def class_doc(cls: type) -> str:
         text = _text(cls.__dict__.get("__doc__"))
         if issubclass(cls, enum.Enum) and text == "An enumeration.":
             text = ""
-        init = _text(getattr(cls.__dict__.get("__init__"), "__doc__", None))
+        own = cls.__dict__.get("__init__")
+        # From Python 3.13 on None has a docstring, too.
+        init = "" if own is None else _text(getattr(own, "__doc__", None))
     except BaseException:
         return ""
     if init and init not in text and not init.startswith("Initialize self."):

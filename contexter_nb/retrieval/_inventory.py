@@ -58,11 +58,31 @@ def message_of(distribution: metadata.Distribution) -> Message:
     return cast(Message, distribution.metadata)
 
 
+def name_of(distribution: metadata.Distribution) -> str:
+    """Return what a distribution calls itself; empty for one that is damaged.
+
+    Parameters
+    ----------
+    distribution : importlib.metadata.Distribution
+    """
+    return str(message_of(distribution).get("Name") or "")
+
+
+def version_of(distribution: metadata.Distribution) -> str:
+    """Return a distribution's version; empty for one that is damaged.
+
+    Parameters
+    ----------
+    distribution : importlib.metadata.Distribution
+    """
+    return str(message_of(distribution).get("Version") or "")
+
+
 def distributions() -> dict[str, metadata.Distribution]:
     """Return every installed distribution by its normalized name, first on the path."""
     found: dict[str, metadata.Distribution] = {}
     for each in metadata.distributions():
-        name = each.metadata["Name"] if each.metadata else None
+        name = name_of(each) if each.metadata else ""
         if name:
             found.setdefault(normalized(name), each)
     return found
@@ -83,7 +103,7 @@ def import_names(distribution: metadata.Distribution) -> tuple[str, ...]:
             names.add(parts[0])
     good = {name for name in names if name.isidentifier() and name[0] != "_"}
     if not good:
-        good = {distribution.metadata["Name"].replace("-", "_")}
+        good = {name_of(distribution).replace("-", "_")}
     namespaces = {
         name for name in good if name in ("tests", "test", "docs", "examples")
     }
@@ -119,8 +139,8 @@ def _describe(distribution: metadata.Distribution) -> Installed:
         modules += file.suffix == ".py"
         size += file.size or 0
     return Installed(
-        library=distribution.metadata["Name"],
-        version=distribution.version or "",
+        library=name_of(distribution),
+        version=version_of(distribution),
         source="installed",
         import_names=import_names(distribution),
         modules=modules,
@@ -169,7 +189,7 @@ def find(name: str) -> metadata.Distribution | str:
     for each in known.values():
         if top in import_names(each):
             return each
-    names = [each.metadata["Name"] for each in known.values()]
+    names = [name_of(each) for each in known.values()]
     names += [*standard_modules(), STANDARD_LIBRARY, *_visible_entries()]
     raise UnknownLibraryError(
         f"No installed library, standard module, file or folder is called {name!r}; "
@@ -207,7 +227,7 @@ def installed_versions(names: Sequence[str]) -> dict[str, str]:
     for name in names:
         distribution = known.get(normalized(name))
         if distribution is not None:
-            found[name] = distribution.version
+            found[name] = version_of(distribution)
         elif name.partition(".")[0] in modules:
             found[name] = python_version()
     return found
@@ -216,7 +236,7 @@ def installed_versions(names: Sequence[str]) -> dict[str, str]:
 def fingerprint(distribution: metadata.Distribution) -> str:
     """Return what changes when an installed distribution's files do."""
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(f"{python_version()} {distribution.version}".encode())
+    digest.update(f"{python_version()} {version_of(distribution)}".encode())
     for name in import_names(distribution):
         for line in sorted(_stamps(_location(distribution, name))):
             digest.update(line.encode("utf-8", "surrogateescape"))

@@ -410,8 +410,8 @@ def library_source(
             module_seconds=module_seconds,
         )
     return ModulesSource(
-        library=found.metadata["Name"],
-        version=found.version,
+        library=_inventory.name_of(found),
+        version=_inventory.version_of(found),
         modules=_inventory.import_names(found),
         distribution=found,
         clock=clock,

@@ -180,9 +180,11 @@ def _installed() -> tuple[dict[str, Book], dict[str, str]]:
 
 def _dates() -> dict[str, str]:
     """Return when each distribution was installed, and Python itself under ''."""
+    from contexter_nb.retrieval import name_of
+
     paths = {"": Path(sysconfig.get_paths()["stdlib"])}
     for each in metadata.distributions():
-        name = each.metadata["Name"]
+        name = name_of(each) if each.metadata else ""
         told = next(
             (file for file in each.files or () if file.name == "METADATA"), None
         )

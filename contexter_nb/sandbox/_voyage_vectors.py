@@ -109,7 +109,8 @@ def in_contexts(
 
 def _in_context(vectors: Vectors, counts: Sequence[int]) -> Vectors:
     weights = np.array(counts, np.float32)[:, None] / max(1, sum(counts))
-    document = _unit((vectors * weights).sum(axis=0, keepdims=True))
+    summed: Vectors = np.sum(vectors * weights, axis=0, keepdims=True, dtype=np.float32)
+    document = _unit(summed)
     coloured: Vectors = vectors + np.float32(_DOCUMENT_SHARE) * document
     return _unit(coloured)
 
