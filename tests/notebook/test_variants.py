@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,22 @@ from tests.notebook.frame import assert_kind, fruit
 from tests.notebook.sentence import refusal
 from tests.retrieval.embedder import CountingEmbedder
 
+NO_ROOM = """
+import resource, signal, sys
+from contexter_nb import connect
+from contexter_nb.core import HomeError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+with connect(home=sys.argv[1], embedder="static") as nb:
+    nb.index("textwrap")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        nb.compare("wrap", {"bits": {"dtype": "binary"}})
+    except HomeError as exc:
+        print(exc, exc.__notes__)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    print(len(nb.compare("wrap", {"bits": {"dtype": "binary"}}, limit=3)))
+"""
 LONG = " ".join(f"word{n}" for n in range(400))
 QUESTIONS = ["red apple", "soft pear"]
 
@@ -709,3 +727,21 @@ def test_what_a_search_cannot_do_is_said_of_its_variant(
     """Among ten variants one sees which."""
     variants = {"own": {}, "odd": {"dtype": "binary", **settings}}
     refused(("'odd'", *parts), lambda: lab.compare("apple", variants))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on a file's size there")
+def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
+    """The engine's own words name a file of a segment; with room again it goes on."""
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    told, hits = done.stdout.splitlines()
+    assert "cannot be written (File too large" in told
+    assert "free some space" in told
+    assert "variant 'bits'" in told
+    assert "segments" not in told
+    assert hits == "3"
