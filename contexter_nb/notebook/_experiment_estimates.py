@@ -63,7 +63,7 @@ class EstimateVerbs(JudgmentVerbs):
         ...     variants = {"as it is": {}, "short": {"chunk_tokens": 64}}
         ...     found = nb.estimate_experiment(["shorten a text"], variants)
         >>> found["part"].tolist()
-        ['questions', 'index', 'questions']
+        ['questions', 'index']
         """
         self._open()
         asked = check_queries(queries)

@@ -13,7 +13,9 @@ from contexter_nb.core import (
     Clock,
     ContexterError,
     EmptyIndexError,
+    HomeError,
     InvalidArgumentError,
+    UnknownLibraryError,
 )
 from contexter_nb.notebook._arguments import check_breadth, check_libraries
 from contexter_nb.notebook._embedding import (
@@ -146,7 +148,9 @@ class VariantVerbs:
 
     async def _close_variants(self) -> None:
         for each in self._variants.values():
-            await ask(each.index_store.close)
+            # One that is damaged can be made again; the others are closed as well.
+            with contextlib.suppress(HomeError):
+                await ask(each.index_store.close)
 
     async def _forget(self, libraries: Iterable[str] | None) -> None:
         """Keep nothing of what was removed (None: of all) in documents and variants."""
@@ -385,9 +389,10 @@ class VariantVerbs:
     def _installed(self, entry: Any) -> Source:
         """Return a library as it is installed, where that is what was indexed."""
         if entry.source in ("installed", "stdlib"):
-            found = library_source(entry.library, self.clock)
-            if found.version == entry.version:
-                return found
+            with contextlib.suppress(UnknownLibraryError):
+                found = library_source(entry.library, self.clock)
+                if found.version == entry.version:
+                    return found
         raise InvalidArgumentError(not_kept(entry.library))
 
 

@@ -745,3 +745,30 @@ def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
     assert "variant 'bits'" in told
     assert "segments" not in told
     assert hits == "3"
+
+
+def test_a_damaged_index_of_a_variant_hinders_no_removing(tmp_path: Path) -> None:
+    """It holds nothing of its own, and is made again."""
+    variants = {"bits": {"dtype": "binary"}}
+    with connect(home=tmp_path) as nb:
+        nb.index(["textwrap", fruit()])
+        nb.compare("apple", variants)
+        (folder,) = (tmp_path / "variants").iterdir()
+        (folder / "current").write_text("no number")
+        nb.remove("fruit")
+        assert set(nb.compare("apple", variants)["library"]) == {"textwrap"}
+
+
+def test_a_library_that_is_gone_since_is_asked_for(tmp_path: Path) -> None:
+    """Indexed before its documents were kept, it can be read nowhere."""
+    with connect(home=tmp_path) as nb:
+        nb.index("textwrap")
+        for each in (tmp_path / "documents" / "index").iterdir():
+            each.unlink()
+    for path in (tmp_path / "index").rglob("catalog.json"):
+        path.write_text(path.read_text().replace('"textwrap"', '"gonelibrary"'))
+    with connect(home=tmp_path) as nb:
+        refused(
+            ("'gonelibrary'", "not kept"),
+            lambda: nb.compare("wrap", {"bits": {"dtype": "binary"}}),
+        )
