@@ -202,6 +202,17 @@ def index_name(index: EmbeddedIndex | ServerIndex) -> str:
     return index.folder.name
 
 
+def index_place(index: EmbeddedIndex | ServerIndex) -> str:
+    """Return a name for an index that no other one known to a home has.
+
+    Collections of one name on two servers are two.
+    """
+    if not isinstance(index, ServerIndex):
+        return index_name(index)
+    digest = hashlib.blake2b(index.place.encode(), digest_size=6).hexdigest()
+    return f"{index_name(index)}-{digest}"
+
+
 def _index(
     remote: Remote,
     embedder: Embedder,

@@ -186,10 +186,12 @@ def needs_index(settings: Mapping[str, Any]) -> bool:
 
 @contextlib.contextmanager
 def in_variant(name: str) -> Iterator[None]:
-    """Say of what cannot be used in which variant it is."""
+    """Say of what cannot be used in which variant it is; one without a name is none."""
     try:
         yield
     except InvalidArgumentError as exc:
+        if not name:
+            raise
         raise InvalidArgumentError(f"In the variant {name!r}: {exc}") from exc
 
 

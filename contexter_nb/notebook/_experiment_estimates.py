@@ -106,7 +106,10 @@ class EstimateVerbs(JudgmentVerbs):
                 )
             if check_reranker(each.get("rerank")) is not None:
                 rows.append(
-                    {"variant": name, **await self._reranking_record(asked, each)}
+                    {
+                        "variant": name,
+                        **await self._reranking_record(asked, each, session),
+                    }
                 )
         return rows
 
@@ -122,19 +125,26 @@ class EstimateVerbs(JudgmentVerbs):
         }
 
     async def _reranking_record(
-        self, asked: Mapping[str, str], settings: Mapping[str, Any]
+        self,
+        asked: Mapping[str, str],
+        settings: Mapping[str, Any],
+        session: VariantVerbs,
     ) -> dict[str, Any]:
         """Return what reranking takes, where nothing of it is kept."""
-        catalog: Catalog | None = await ask(self.index_store.catalog)
+        base = session.variant_of or session
+        catalog: Catalog | None = await ask(base.index_store.catalog)
         chunks = catalog.chunks if catalog else 0
         tokens = (
             sum(each.tokens for each in catalog.libraries.values()) if catalog else 0
         )
-        client = self.remote.voyage
+        client = session.remote.voyage
         wanted = check_reranker(settings.get("rerank"))
         model = wanted if isinstance(wanted, str) else DEFAULT_RERANKER
         passages = min(reranked_from(int(settings["limit"])), chunks)
         mean = tokens / chunks if chunks else 0.0
+        if session.chunk_tokens > base.chunk_tokens:
+            # How much longer they are is not known before: as long as can be.
+            mean *= session.chunk_tokens / base.chunk_tokens
         lengths = client.count_tokens(list(asked.values()))
         total = round(sum(passages * (mean + each) for each in lengths))
         price = client.price_per_million_usd(model)

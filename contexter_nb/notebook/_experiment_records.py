@@ -91,6 +91,23 @@ def is_unfinished(before: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
     return all(before.get(key) == record[key] for key in _SAME)
 
 
+def added(
+    before: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return what indexes of variants took in two runs of an experiment together."""
+    whole = {**before, **now}
+    return {
+        name: {
+            **each,
+            **{
+                key: before.get(name, {}).get(key, 0) + now.get(name, {}).get(key, 0)
+                for key in ("embedded", "tokens", "usd", "seconds")
+            },
+        }
+        for name, each in whole.items()
+    }
+
+
 def kept_outcomes(record: Mapping[str, Any]) -> dict[str, dict[str, Outcome]]:
     """Return the searches of an experiment that were answered."""
     return {

@@ -39,6 +39,7 @@ from contexter_nb.notebook._experiment_estimates import (
     is_free,
 )
 from contexter_nb.notebook._experiment_records import (
+    added,
     damaged_record,
     experiment_of,
     is_unfinished,
@@ -207,7 +208,8 @@ class ExperimentVerbs(EstimateVerbs):
             [*own.values(), *others], settings
         ):
             rows = await self._cost_records(asked, settings, own)
-            self._tell_costs(check_affordable(rows, budget_usd), rows)
+            usd = check_affordable(rows, budget_usd)
+            self._tell_costs(usd, sum(row["tokens"] for row in rows))
         prepared = await self._prepare(
             settings, own, None if budget_usd is None else budget
         )
@@ -224,12 +226,6 @@ class ExperimentVerbs(EstimateVerbs):
         for each in remarks:
             if each is not None:
                 self.notify(each)
-
-    def _tell_costs(self, usd: float, rows: list[dict[str, Any]]) -> None:
-        """Say before it is paid what will be; what is free is not talked about."""
-        if usd > 0:
-            tokens = sum(row["tokens"] for row in rows)
-            self.notify(f"About {usd:.4f} USD will be spent on {tokens:,} tokens.")
 
     async def _go_on(
         self, experiment_id: str, experiment: Experiment, record: dict[str, Any]
@@ -248,10 +244,7 @@ class ExperimentVerbs(EstimateVerbs):
                 continue
             experiment.runs.update(kept)
             record["started_at"] = before["started_at"]
-            record["indexing"] = {
-                **before.get("indexing", {}),
-                **record["indexing"],
-            }
+            record["indexing"] = added(before.get("indexing", {}), record["indexing"])
             total = len(experiment.variants) * len(experiment.queries)
             self.notify(
                 f"Goes on with {each}: {searches:,} of {total:,} searches are there "
@@ -491,6 +484,7 @@ class ExperimentVerbs(EstimateVerbs):
         await self._warm_up(list(settings.values()))
         names = list(settings)
         saved = self.clock.now()
+        note_runs(record, experiment)  # what was found before it was interrupted
         await in_thread(self._experiments.save, experiment_id, record)
         bar = SearchBar(len(names) * len(experiment.queries), self.clock)
         try:
@@ -500,7 +494,10 @@ class ExperimentVerbs(EstimateVerbs):
                     if key not in experiment.runs[name]:
                         outcome = await self._outcome(query, settings[name])
                         experiment.runs[name][key] = outcome
-                        book(budget, outcome.usd)
+                        done = len(experiment.queries) * len(names) == sum(
+                            map(len, experiment.runs.values())
+                        )
+                        book(budget, outcome.usd, done=done)
                     bar.step()
                 if at == 0:
                     _refuse_if_none_answered(experiment, key)
@@ -592,6 +589,8 @@ class ExperimentVerbs(EstimateVerbs):
                     "embedder": each.embedder,
                     "dimension": each.dimension,
                     "chunking": each.chunking,
+                    "optimized_chunks": each.optimized_chunks,
+                    "states": prepared.states[name],
                     "chunk_tokens": prepared.settings[name]
                     .get("session", self)
                     .chunk_tokens,
@@ -607,17 +606,17 @@ class ExperimentVerbs(EstimateVerbs):
         }
 
 
-def book(budget: Budget, usd: float) -> None:
+def book(budget: Budget, usd: float, *, done: bool) -> None:
     """Take what a search cost from the budget.
 
     Raises
     ------
     ContexterError
-        All of it is spent.
+        All of it is spent, and it is not done.
     """
     budget.reserve(0.0)
     budget.settle(0.0, actual_usd=usd)
-    if usd and not budget.left_usd:
+    if usd and not done and not budget.left_usd:
         raise ContexterError(
             f"The budget of {budget.usd} USD is spent, and the experiment is not done; "
             "the same call with a larger budget_usd goes on with it."

@@ -268,6 +268,7 @@ class IndexVerbs(SourceVerbs, VariantVerbs):
         with contextlib.suppress(HomeError):  # a damaged index is emptied, too
             catalog = await self._catalog()
             if catalog is None:
+                await self._forget(None)
                 return make_frame("remove", [])
             known = sorted(catalog.libraries.items())
         async with self.index_store.writing(
@@ -275,7 +276,7 @@ class IndexVerbs(SourceVerbs, VariantVerbs):
         ) as writer:
             await ask(writer.open_empty)
             await ask(writer.publish)
-        await self._forget(library for library, _ in known)
+        await self._forget(None)
         return make_frame("remove", [removed_record(each, 0) for _, each in known])
 
     async def optimize(self) -> pd.DataFrame:

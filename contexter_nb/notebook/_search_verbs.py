@@ -185,7 +185,7 @@ class SearchVerbs(MoneyVerbs):
                 check_values(each, there, known)
 
     async def _embed_query(self, query: str) -> tuple[Vectors, int, float]:
-        if isinstance(self.embedder, StaticEmbedder):
+        if isinstance(getattr(self.embedder, "inner", self.embedder), StaticEmbedder):
             # Faster than a look into the cache.
             answer = await self.embedder.embed([query], "query")
             return answer.vectors[0], answer.token_counts[0], answer.usd

@@ -85,7 +85,7 @@ from contexter_nb.retrieval._fusion import (
     fold_repeats,
     reciprocal_rank_fusion,
 )
-from contexter_nb.retrieval._index import EmbeddedIndex
+from contexter_nb.retrieval._index import EmbeddedIndex, delete_indexes
 from contexter_nb.retrieval._index_writer import IndexWriter
 from contexter_nb.retrieval._indexing import (
     CachedEmbeddings,
@@ -110,6 +110,7 @@ from contexter_nb.retrieval._judgments import Judgment, JudgmentStore, text_hash
 from contexter_nb.retrieval._kept_documents import (
     KeptDocuments,
     KeptSource,
+    not_as_indexed,
     not_kept,
 )
 from contexter_nb.retrieval._known_items import known_item_query, shuffled
@@ -156,6 +157,7 @@ __all__ = [
     "cut_or_problem",
     "cutoff_of",
     "DEFAULT_METRICS",
+    "delete_indexes",
     "Document",
     "document_grades",
     "document_key",
@@ -209,6 +211,7 @@ __all__ = [
     "ModulesSource",
     "MOST_BUDGET_TOKENS",
     "name_of",
+    "not_as_indexed",
     "not_kept",
     "OPTIMIZE_CHUNKS",
     "optimize_index",

@@ -56,7 +56,20 @@ class Lease:
     def __init__(self, number: int, path: Path, descriptor: int) -> None:
         self.number = number
         self.path = path
+        self._descriptor = descriptor
         self._release = weakref.finalize(self, _close_quietly, descriptor)
+
+    def holds(self, number: int | None) -> bool:
+        """Whether this holds the generation that has a number now.
+
+        Parameters
+        ----------
+        number : int or None
+            Where all were deleted, another one may have the number that this has.
+        """
+        if number != self.number or not self._release.alive:
+            return False
+        return sys.platform == "win32" or os.fstat(self._descriptor).st_nlink > 0
 
     def close(self) -> None:
         """Give the generation back."""
@@ -192,6 +205,37 @@ class Generations:
             with contextlib.suppress(OSError):
                 (self.path / "writer.json").unlink(missing_ok=True)
             lock.release()
+
+    async def delete(self, clock: Clock, notify: Callable[[str], None]) -> None:
+        """Delete the folder when nobody writes it; readers go on with what they have.
+
+        Parameters
+        ----------
+        clock : Clock
+            For the waits.
+        notify : callable
+            Told once for whom this waits.
+
+        Raises
+        ------
+        HomeError
+            The folder cannot be written.
+        """
+        if not self.path.is_dir():
+            return
+        lock = FileLock(self.path / "writer.lock", thread_local=False, mode=0o600)
+        await self._acquire(lock, clock.sleep, notify)
+        gone = self.path.with_name(f".{self.path.name}-{uuid.uuid4().hex[:8]}")
+        try:
+            # At once, so that nobody comes upon a part of it.
+            self.path.rename(gone)
+        except FileNotFoundError:  # another was faster
+            return
+        except OSError:  # Windows, while the lock is open
+            gone = self.path
+        finally:
+            lock.release()
+        shutil.rmtree(gone, ignore_errors=True)
 
     def _make_folder(self) -> None:
         try:

@@ -45,11 +45,41 @@ from contexter_nb.retrieval._ranking import (
     Ranking,
     near_hits,
 )
+from contexter_nb.retrieval._slices import in_thread
 from contexter_nb.retrieval._survey import Survey, survey_of, vectors_of
 from contexter_nb.retrieval._term_match import TermMatcher
 
 # Up to here a search may run on the loop itself (a few ms at 50,000 passages).
 QUICK_CHUNKS = 100_000
+
+
+async def delete_indexes(
+    folder: Path, clock: Clock, notify: Callable[[str], None]
+) -> None:
+    """Delete all indexes in a folder, each when nobody writes it.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where there is none nothing happens.
+    clock : Clock
+        For the waits.
+    notify : callable
+        Told for whom this waits.
+
+    Raises
+    ------
+    HomeError
+        One cannot be written.
+    """
+    for each in await in_thread(_folders, folder):
+        await Generations(each).delete(clock, notify)
+    with contextlib.suppress(OSError):  # one was made meanwhile, or there is none
+        await in_thread(os.rmdir, folder)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 @dataclass(slots=True)
@@ -190,7 +220,7 @@ class EmbeddedIndex:
         return (
             reader is not None
             and reader.process_id == os.getpid()
-            and reader.lease.number == self.generations.current()
+            and reader.lease.holds(self.generations.current())
             and reader.catalog.chunks < QUICK_CHUNKS
         )
 
@@ -453,7 +483,7 @@ class EmbeddedIndex:
                 # A fork shares our files' locks, not the engine's threads.
                 self._reader = reader = None
             number = self.generations.current()
-            if reader is not None and reader.lease.number == number:
+            if reader is not None and reader.lease.holds(number):
                 return reader
             lease = self.generations.lease()
             if reader is not None:

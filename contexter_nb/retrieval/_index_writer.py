@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import qdrant_edge as edge
 
+from contexter_nb.core import HomeError
 from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
 from contexter_nb.retrieval._documents import Chunk, chunk_id_of, point_id
 from contexter_nb.retrieval._embedders import Embedder, Vectors
@@ -67,17 +69,19 @@ class IndexWriter:
             catalog = Catalog.load(published)
             catalog.check(self._embedder, self._index_folder)
             self.catalog = catalog
-        folder = self._staging.open()
-        if published is None:
-            create_shard(folder, self._embedder.dimension)
+        with self._writing():
+            folder = self._staging.open()
+            if published is None:
+                create_shard(folder, self._embedder.dimension)
         self._shard = load_shard(folder)
 
     def open_empty(self) -> None:
         """Begin with nothing, whatever is published."""
         self.close()
         self.catalog = Catalog.of(self._embedder)
-        folder = self._staging.open_empty()
-        create_shard(folder, self._embedder.dimension)
+        with self._writing():
+            folder = self._staging.open_empty()
+            create_shard(folder, self._embedder.dimension)
         self._shard = load_shard(folder)
 
     def reload(self) -> None:
@@ -134,7 +138,8 @@ class IndexWriter:
         for start in range(0, len(chunks), _UPSERT_POINTS):
             part = slice(start, start + _UPSERT_POINTS)
             made = points(chunks[part], vectors[part], terms[part], self._bm25)
-            self.shard.update(edge.UpdateOperation.upsert_points(made))
+            with self._writing():
+                self.shard.update(edge.UpdateOperation.upsert_points(made))
         return {}
 
     def delete(self, chunk_ids: Sequence[str]) -> None:
@@ -152,7 +157,8 @@ class IndexWriter:
         """
         if chunk_ids:
             numbers: list[edge.PointId] = [point_id(each) for each in chunk_ids]
-            self.shard.update(edge.UpdateOperation.delete_points(numbers))
+            with self._writing():
+                self.shard.update(edge.UpdateOperation.delete_points(numbers))
 
     def matching(self, conditions: Sequence[Condition]) -> list[tuple[str, str]]:
         """Return id and library of every chunk that matches.
@@ -202,10 +208,34 @@ class IndexWriter:
 
     def publish(self) -> int:
         """Make what was written visible to all; the writer then starts a new copy."""
-        self.shard.flush()
-        self.close()
-        self.catalog.save(self.folder)
-        return self._staging.publish()
+        with self._writing():
+            self.shard.flush()
+            self.close()
+            self.catalog.save(self.folder)
+            return self._staging.publish()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say in a sentence what the disk refuses; the engine has no error of its own.
+
+        Raises
+        ------
+        HomeError
+            The folder cannot be written.
+        """
+        try:
+            yield
+        except Exception as exc:
+            if type(exc) is not Exception and not isinstance(exc, OSError):
+                raise
+            why = str(exc).rpartition(": ")[2] or type(exc).__name__
+            if isinstance(exc, OSError) and exc.strerror:
+                why = exc.strerror
+            raise HomeError(
+                f"The index in {self._index_folder} cannot be written ({why}); free "
+                "some space, or choose another home with connect(home=...). What was "
+                "published stays, and the same call goes on from there."
+            ) from exc
 
     def close(self) -> None:
         """Close the shard, keep the folder."""

@@ -6,6 +6,7 @@ import dataclasses
 import gzip
 import hashlib
 import json
+import shutil
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,6 +152,24 @@ class KeptDocuments:
                 "the file yourself."
             ) from exc
 
+    def forget_all(self) -> None:
+        """Keep nothing any longer, also of what never came to be indexed.
+
+        Raises
+        ------
+        HomeError
+            A file cannot be deleted.
+        """
+        try:
+            shutil.rmtree(self._folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as exc:
+            raise HomeError(
+                f"The kept documents {self._folder} cannot be deleted "
+                f"({exc.strerror}); delete the folder yourself."
+            ) from exc
+
     def _read(self, library: str) -> bytes | None:
         path = self._path(library)
         try:
@@ -211,6 +230,21 @@ class KeptSource:
         if found is None:
             raise HomeError(not_kept(self.library))
         return dataclasses.replace(found, fingerprint=fingerprint)
+
+
+def not_as_indexed(library: str) -> str:
+    """Return in a sentence that documents are not those of an index, and what to do.
+
+    Parameters
+    ----------
+    library : str
+        Its name in the catalog.
+    """
+    return (
+        f"The documents of {library!r} that are kept are not those that are indexed "
+        "(it was not indexed to its end, or another kernel is at it): index it again, "
+        f"or, where that does not help, nb.remove({library!r}) first."
+    )
 
 
 def not_kept(library: str) -> str:

@@ -138,6 +138,11 @@ class RoundedEmbedder:
         return f"{self._inner.identity}+{self._dtype}"
 
     @property
+    def inner(self) -> Embedder:
+        """Return the embedder whose vectors are rounded."""
+        return self._inner
+
+    @property
     def dimension(self) -> int:
         """Return the length of a vector."""
         return self._inner.dimension

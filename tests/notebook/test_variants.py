@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +15,12 @@ import pandas as pd
 import pytest
 
 from contexter_nb import connect
-from contexter_nb.core import ContexterError, InvalidArgumentError
+from contexter_nb.core import (
+    APIIntegrationError,
+    ContexterError,
+    EmptyIndexError,
+    InvalidArgumentError,
+)
 from contexter_nb.notebook import Session
 from contexter_nb.retrieval import Pace, Packing
 from contexter_nb.sandbox import Sandbox, sandbox
@@ -19,6 +28,22 @@ from tests.notebook.frame import assert_kind, fruit
 from tests.notebook.sentence import refusal
 from tests.retrieval.embedder import CountingEmbedder
 
+NO_ROOM = """
+import resource, signal, sys
+from contexter_nb import connect
+from contexter_nb.core import HomeError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+with connect(home=sys.argv[1], embedder="static") as nb:
+    nb.index("textwrap")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        nb.compare("wrap", {"bits": {"dtype": "binary"}})
+    except HomeError as exc:
+        print(exc, exc.__notes__)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    print(len(nb.compare("wrap", {"bits": {"dtype": "binary"}}, limit=3)))
+"""
 LONG = " ".join(f"word{n}" for n in range(400))
 QUESTIONS = ["red apple", "soft pear"]
 
@@ -141,7 +166,7 @@ def test_what_is_removed_is_kept_nowhere_in_the_home(tmp_path: Path) -> None:
         side = nb.compare("apple", {"short": {"chunk_tokens": 64}})
         assert "fruit" not in set(side["library"])
         nb.remove(everything=True)
-        assert not list(kept.iterdir())
+        assert not kept.exists()
 
 
 @pytest.mark.parametrize(
@@ -379,3 +404,371 @@ def test_variants_of_an_index_on_a_server_are_there_too(tmp_path: Path) -> None:
         (variant,) = of_variants(nb)
         assert variant.index_store.collection.startswith("contexter-variant-")
         assert not (tmp_path / "variants").exists()
+
+
+def guide(folder: Path, *texts: str) -> Path:
+    """Write a folder of pages, the first called 0.md."""
+    folder.mkdir(exist_ok=True)
+    for number, text in enumerate(texts):
+        (folder / f"{number}.md").write_text(f"# Page\n\n{text}\n")
+    return folder
+
+
+def stored(verbs: Any, library: str) -> dict[str, str]:
+    """Return the passages of a library in a session's own index."""
+    found: dict[str, str] = verbs.index_store.stored(library)
+    return found
+
+
+def interrupted_at(nb: Session, search: int) -> Callable[[], None]:
+    """Interrupt a session at one of its searches; return what undoes it."""
+    verbs = nb.aio._verbs
+    ask, made = verbs._ask, []
+
+    async def interrupted(query: str, settings: Any) -> Any:
+        made.append(query)
+        if len(made) == search:
+            raise asyncio.CancelledError
+        return await ask(query, settings)
+
+    verbs._ask = interrupted  # type: ignore[method-assign]  # as Ctrl-C would
+    return lambda: setattr(verbs, "_ask", ask)
+
+
+def test_documents_that_are_newer_than_the_index_are_no_variant(tmp_path: Path) -> None:
+    """What could not be embedded again is there as it was; its document is newer."""
+    embedder = CountingEmbedder()
+    folder = guide(tmp_path / "guide", "old apple", "old pear")
+    variants = {"own": {}, "short": {"chunk_tokens": 64}}
+    with connect(home=tmp_path / "home", embedder=embedder) as nb:
+        nb.index(folder)
+        guide(folder, "new banana")
+        embedder.refused = ("banana",)
+        assert nb.index(folder)["failed"].iloc[0] == 1
+        embedder.refused = ()
+        refused(
+            ("'guide'", "index it again"),
+            lambda: nb.compare("banana", variants),
+        )
+        nb.index(folder)
+        assert nb.compare("banana", variants)["variant"].nunique() == 2
+
+
+def test_a_variant_of_the_same_length_has_the_very_same_passages(
+    tmp_path: Path,
+) -> None:
+    """A passage that was removed does not come back with its document."""
+    text = "\n\n".join(" ".join(f"w{p}x{n}" for n in range(200)) for p in range(3))
+    folder = guide(tmp_path / "guide", text)
+    with connect(home=tmp_path / "home") as nb:
+        nb.index(folder)
+        gone = nb.docs(folder)["chunk_id"].iloc[1]
+        nb.remove({"chunk_id": gone})
+        nb.compare("w0x1", {"own": {}, "bits": {"dtype": "binary"}})
+        (bits,) = of_variants(nb)
+        assert stored(bits, "guide") == stored(nb.aio._verbs, "guide")
+        assert gone not in stored(bits, "guide")
+
+
+def test_an_object_of_the_same_name_is_the_one_that_is_given(tmp_path: Path) -> None:
+    """Whoever mends an embedder and runs the cell again is answered by the new one."""
+    with connect(home=tmp_path) as nb:
+        nb.index(fruit())
+        first, second = CountingEmbedder(), CountingEmbedder()
+        nb.compare("apple", {"own": {}, "mine": {"embedder": first}})
+        texts = len(first.texts)
+        nb.compare("pear", {"own": {}, "mine": {"embedder": second}})
+        assert (len(first.texts), second.texts) == (texts, ["pear"])
+
+
+def test_one_name_for_two_dimensions_is_refused(tmp_path: Path) -> None:
+    """The session's own index would answer for the other."""
+    with connect(home=tmp_path, embedder=CountingEmbedder()) as nb:
+        nb.index(fruit())
+        other = CountingEmbedder(dimension=8)
+        refused(
+            ("'small'", "8 dimensions", "'counting'", "16", "identity of its own"),
+            lambda: nb.compare("apple", {"own": {}, "small": {"embedder": other}}),
+        )
+
+
+def test_what_a_variant_could_not_embed_is_told(tmp_path: Path) -> None:
+    """It is not on the same documents then, which nobody sees from its numbers."""
+    told: list[str] = []
+    with connect(home=tmp_path) as nb:
+        nb.aio._verbs.notify = told.append
+        nb.index(fruit())
+        title = fruit()["title"].iloc[0]
+        picky = CountingEmbedder(refused=(title,))
+        found = nb.experiment(QUESTIONS, {"own": {}, "picky": {"embedder": picky}})
+        assert found.attrs["indexing"]["picky"]["failed"] == 1
+        assert len(told) == 1
+        assert f"'picky' lacks passages of {title!r}" in told[0]
+
+
+def test_an_outage_says_for_which_variant_it_was(box: Sandbox, tmp_path: Path) -> None:
+    """The note is on the error, and the same call goes on afterwards."""
+    variants = {"own": {}, "lite": {"model": "voyage-4-lite"}}
+    with connect(home=tmp_path, embedder="static", **box.arguments()) as nb:
+        nb.index(fruit())
+        box.set("voyage", outage=True)
+        try:
+            with pytest.raises(APIIntegrationError) as caught:
+                nb.compare("red apple", variants)
+        finally:
+            box.set("voyage", outage=False)
+        assert "variant 'lite'" in "".join(caught.value.__notes__)
+
+
+def test_the_index_of_a_variant_is_not_paid_for_unsaid(
+    box: Sandbox, tmp_path: Path
+) -> None:
+    """Comparing one question can make an index, too; made already, nothing is said."""
+    told: list[str] = []
+    variants = {"own": {}, "lite": {"model": "voyage-4-lite", "mode": "text"}}
+    with connect(home=tmp_path, embedder="static", **box.arguments()) as nb:
+        nb.aio._verbs.notify = told.append
+        nb.index(fruit())
+        nb.compare("red apple", variants)
+        assert len(told) == 1
+        assert "USD will be spent" in told[0]
+        nb.pool("red apple", variants)
+        assert len(told) == 1
+
+
+def test_reranking_is_estimated_for_the_session_that_does_it(
+    box: Sandbox, tmp_path: Path
+) -> None:
+    """A key of the other session is enough."""
+    with (
+        connect(home=tmp_path / "own", embedder="static") as nb,
+        connect(home=tmp_path / "its", embedder="static", **box.arguments()) as other,
+    ):
+        nb.index(fruit())
+        other.index("textwrap")
+        variants = {"own": {}, "read": {"session": other, "rerank": True}}
+        found = nb.estimate_experiment(QUESTIONS, variants).set_index("part")
+        chunks = int(other.contents()["chunks"].sum())
+        assert found.loc["reranking", "texts"] == chunks * len(QUESTIONS)
+        assert found.loc["reranking", "usd"] > 0
+
+
+def test_longer_passages_cost_more_to_rerank(box: Sandbox, tmp_path: Path) -> None:
+    """What a budget is compared with is not less than it will be."""
+    with connect(home=tmp_path, embedder="static", **box.arguments()) as nb:
+        nb.index("textwrap")
+        variants = {
+            "own": {"rerank": True, "mode": "text"},
+            "long": {"rerank": True, "mode": "text", "chunk_tokens": 640},
+        }
+        found = nb.estimate_experiment(QUESTIONS, variants)
+        found = found[found["part"] == "reranking"].set_index("variant")
+        assert found.loc["long", "usd"] > 1.5 * found.loc["own", "usd"]
+
+
+def test_a_rerun_after_a_change_of_the_documents_begins_anew(tmp_path: Path) -> None:
+    """As many passages of the same version may say something else."""
+    folder = guide(tmp_path / "guide", "old apple", "old pear")
+    with connect(home=tmp_path / "home") as nb:
+        nb.index(folder)
+        undo = interrupted_at(nb, 2)
+        with pytest.raises(concurrent.futures.CancelledError):
+            nb.experiment(QUESTIONS, ["text"])
+        undo()
+        interrupted = nb.experiments()["experiment_id"].item()
+        guide(folder, "old pear", "old apple, and more")
+        nb.index(folder)
+        anew = nb.experiment(QUESTIONS, ["text"])
+        assert anew.attrs["experiment_id"] != interrupted
+
+
+def test_going_on_loses_nothing_and_counts_what_was_paid(tmp_path: Path) -> None:
+    """Neither a kill in its first seconds nor a kept index makes it forget."""
+    embedder = CountingEmbedder()
+    variants = {"own": {}, "mine": {"embedder": embedder}}
+    with connect(home=tmp_path) as nb:
+        nb.index(fruit())
+        undo = interrupted_at(nb, 3)
+        with pytest.raises(concurrent.futures.CancelledError):
+            nb.experiment(QUESTIONS, variants)
+        undo()
+        before = nb.experiments()
+        (file,) = (tmp_path / "experiments").glob("*.json")
+        verbs, kept = nb.aio._verbs, []
+        ask = verbs._ask
+
+        async def looking(query: str, settings: Any) -> Any:
+            runs = json.loads(file.read_text())["runs"]
+            kept.append(sum(map(len, runs.values())))
+            return await ask(query, settings)
+
+        verbs._ask = looking  # type: ignore[method-assign]  # to see what a kill leaves
+        nb.experiment(QUESTIONS, variants)
+        assert kept[0] == before["searches"].item() == 2
+        assert nb.experiments()["usd"].item() == pytest.approx(
+            0.5 * len(embedder.texts)
+        )
+
+
+def test_a_budget_that_is_just_enough_is_enough(tmp_path: Path) -> None:
+    """The last search may spend the last of it."""
+    with connect(home=tmp_path, embedder=Understated()) as nb:
+        nb.index(fruit())
+        found = nb.experiment(QUESTIONS, ["dense"], budget_usd=1.0)
+        assert found["queries"].unique().tolist() == [2]
+
+
+def test_removing_waits_for_whoever_makes_an_index_of_a_variant(
+    tmp_path: Path,
+) -> None:
+    """Nothing is torn from under it; whoever asks it then is told what happened."""
+    told: list[str] = []
+    blocking = CountingEmbedder(blocks_at_call=0)
+    variants = {"own": {}, "mine": {"embedder": blocking}}
+    with connect(home=tmp_path) as nb, connect(home=tmp_path) as other:
+        nb.index(["textwrap", fruit()])
+
+        async def main() -> None:
+            waiting = asyncio.Event()
+            verbs = other.aio._verbs
+            verbs.notify = lambda said: (told.append(said), waiting.set())
+            making = asyncio.create_task(nb.aio._verbs.compare("apple", variants))
+            await blocking.blocked.wait()
+            removing = asyncio.create_task(verbs.remove("fruit"))
+            await waiting.wait()
+            blocking.go.set()
+            await removing
+            with pytest.raises(ContexterError):
+                await making
+
+        asyncio.run(main())
+        assert told[0].startswith("Waiting: process")
+        found = nb.compare("apple", variants)
+        assert set(found["library"]) == {"textwrap"}
+
+
+def test_a_variant_that_is_removed_elsewhere_while_it_is_asked_says_so(
+    tmp_path: Path,
+) -> None:
+    """It does not say that nothing is indexed; and made again it is read anew."""
+    variants = {"bits": {"dtype": "binary"}}
+    with connect(home=tmp_path) as nb, connect(home=tmp_path) as other:
+        nb.index(["textwrap", fruit()])
+        nb.compare("apple", variants)
+        (bits,) = of_variants(nb)
+        other.remove("fruit")
+        with pytest.raises(EmptyIndexError, match="removed meanwhile"):
+            asyncio.run(nb.aio._verbs._ask("apple", {"session": bits}))
+        other.compare("apple", variants)
+        again = asyncio.run(nb.aio._verbs._ask("apple", {"session": bits}))
+        assert set(again["library"]) == {"textwrap"}
+
+
+def test_removing_everything_forgets_what_never_was_indexed(tmp_path: Path) -> None:
+    """Documents are kept before they are embedded, which may fail."""
+    with connect(home=tmp_path, embedder=CountingEmbedder(refused=("",))) as nb:
+        with pytest.raises(ContexterError):
+            nb.index(fruit())
+        assert list((tmp_path / "documents" / "index").iterdir())
+        nb.remove(everything=True)
+        assert not (tmp_path / "documents" / "index").exists()
+
+
+def test_rounding_the_keyless_model_costs_no_look_into_the_cache(
+    lab: Any,
+) -> None:
+    """Else its latency would be that of the cache."""
+    verbs = lab.aio._verbs
+    lab.compare("apple", {"own": {}, "bits": {"dtype": "binary"}})
+    (bits,) = [each for each in of_variants(lab) if "binary" in each.embedder.identity][
+        :1
+    ]
+    asyncio.run(verbs._ask("never asked before", {"session": bits}))
+    assert not verbs.cache.holds(
+        bits.embedder.identity, "query", ["never asked before"]
+    )[0]
+
+
+def test_collections_of_one_name_on_two_servers_keep_documents_apart(
+    tmp_path: Path,
+) -> None:
+    """One home may see both; what is removed here is not forgotten there."""
+    urls = ("http://127.0.0.1:6333", "http://127.0.0.1:7333")
+    folders = set()
+    for url in urls:
+        with connect(home=tmp_path, qdrant_url=url) as nb:
+            folders.add(nb.aio._verbs._documents._folder)
+    assert len(folders) == 2
+
+
+def test_what_no_index_has_is_not_said_to_lack_in_a_variant(tmp_path: Path) -> None:
+    """A notebook that is none cannot be cut here, nor there."""
+    told: list[str] = []
+    folder = guide(tmp_path / "guide", "old apple")
+    (folder / "bad.ipynb").write_text("{no notebook")
+    with connect(home=tmp_path / "home") as nb:
+        nb.aio._verbs.notify = told.append
+        assert nb.index(folder)["failed"].iloc[0] == 1
+        found = nb.experiment(QUESTIONS, {"own": {}, "bits": {"dtype": "binary"}})
+        assert found.attrs["indexing"]["bits"]["failed"] == 0
+        assert told == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        ({"where": {"library": "textwarp"}}, ("textwarp", "Did you mean 'textwrap'?")),
+        ({"rerank": True}, ("no key", "VOYAGE_API_KEY")),
+    ],
+)
+def test_what_a_search_cannot_do_is_said_of_its_variant(
+    lab: Any, settings: dict[str, Any], parts: tuple[str, ...]
+) -> None:
+    """Among ten variants one sees which."""
+    variants = {"own": {}, "odd": {"dtype": "binary", **settings}}
+    refused(("'odd'", *parts), lambda: lab.compare("apple", variants))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on a file's size there")
+def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
+    """The engine's own words name a file of a segment; with room again it goes on."""
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    told, hits = done.stdout.splitlines()
+    assert "cannot be written (File too large" in told
+    assert "free some space" in told
+    assert "variant 'bits'" in told
+    assert "segments" not in told
+    assert hits == "3"
+
+
+def test_a_damaged_index_of_a_variant_hinders_no_removing(tmp_path: Path) -> None:
+    """It holds nothing of its own, and is made again."""
+    variants = {"bits": {"dtype": "binary"}}
+    with connect(home=tmp_path) as nb:
+        nb.index(["textwrap", fruit()])
+        nb.compare("apple", variants)
+        (folder,) = (tmp_path / "variants").iterdir()
+        (folder / "current").write_text("no number")
+        nb.remove("fruit")
+        assert set(nb.compare("apple", variants)["library"]) == {"textwrap"}
+
+
+def test_a_library_that_is_gone_since_is_asked_for(tmp_path: Path) -> None:
+    """Indexed before its documents were kept, it can be read nowhere."""
+    with connect(home=tmp_path) as nb:
+        nb.index("textwrap")
+        for each in (tmp_path / "documents" / "index").iterdir():
+            each.unlink()
+    for path in (tmp_path / "index").rglob("catalog.json"):
+        path.write_text(path.read_text().replace('"textwrap"', '"gonelibrary"'))
+    with connect(home=tmp_path) as nb:
+        refused(
+            ("'gonelibrary'", "not kept"),
+            lambda: nb.compare("wrap", {"bits": {"dtype": "binary"}}),
+        )

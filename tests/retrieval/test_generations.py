@@ -332,3 +332,59 @@ def test_a_copy_has_all_the_data_and_none_of_the_holes(tmp_path: Path) -> None:
     for name in names - {"deep"}:
         assert (source / name).read_bytes() == (target / name).read_bytes()
     assert (target / "holes").stat().st_blocks * 512 < 1_000_000
+
+
+def test_a_deleted_folder_is_not_taken_for_the_one_made_after_it(
+    generations: Generations,
+) -> None:
+    """Numbers begin anew; whoever held the first does not hold the second."""
+
+    def made(staging: Staging) -> None:
+        staging.open()
+        staging.publish()
+
+    write(generations, made)
+    lease = generations.lease()
+    assert lease is not None
+    assert lease.holds(1)
+    asyncio.run(generations.delete(TurnedClock(), print))
+    assert not generations.path.exists()
+    assert list(generations.path.parent.iterdir()) == []
+    write(generations, made)
+    assert generations.current() == 1
+    assert not lease.holds(1)
+    lease.close()
+
+
+def test_deleting_waits_for_the_writer(
+    generations: Generations, tmp_path: Path
+) -> None:
+    """What is being written is not torn from under it."""
+    told: list[str] = []
+
+    async def main() -> None:
+        waits = asyncio.Event()
+
+        def tell(said: str) -> None:
+            told.append(said)
+            waits.set()
+
+        async with generations.writing("testing", TurnedClock(), print) as staging:
+            deleting = asyncio.create_task(generations.delete(TurnedClock(), tell))
+            await waits.wait()
+            (staging.open() / "content").write_text("whole")
+            staging.publish()
+            assert generations.current() == 1
+        await deleting
+
+    asyncio.run(main())
+    assert "is testing since" in told[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_deleting_what_is_not_there_does_nothing(
+    generations: Generations, tmp_path: Path
+) -> None:
+    """It makes no folder either."""
+    asyncio.run(generations.delete(TurnedClock(), print))
+    assert not list(tmp_path.iterdir())
