@@ -10,6 +10,7 @@ from contexter_nb.core import InvalidArgumentError
 from contexter_nb.dashboards._judging_desk import JudgingDesk
 from contexter_nb.dashboards._judging_picture import as_page, as_snapshot, as_text
 from contexter_nb.dashboards._judging_pool import SHOWN, Passage, passages_of
+from contexter_nb.dashboards._judging_shown import variants_code
 from contexter_nb.dashboards._judging_state import Judging, begun
 from contexter_nb.dashboards._view import View
 from contexter_nb.frames import make_frame
@@ -45,12 +46,15 @@ class JudgingExplorer(View):
     def __init__(self, session: Session, pool: pd.DataFrame) -> None:
         super().__init__(session)
         state = default_bridge().run(_begin(session, passages_of(pool)))
+        self._variants = pool.attrs.get("variants")
+        state = replace(state, variants=variants_code(self._variants))
         self._desk: JudgingDesk = JudgingDesk(session, state, self._show, self.freeze)
 
     @property
     def unjudged(self) -> pd.DataFrame:
         """Return what has no grade yet, the skipped among it: the columns of a pool."""
-        return make_frame("pool", [asdict(each) for each in self._desk.state.unjudged])
+        rows = [asdict(each) for each in self._desk.state.unjudged]
+        return make_frame("pool", rows, {"variants": self._variants})
 
     def _new_screen(self) -> Any:
         from contexter_nb.dashboards._judging_widget import JudgingScreen

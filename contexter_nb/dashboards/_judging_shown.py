@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from contexter_nb.dashboards._explorer_setting import MODES, literal
@@ -56,14 +57,48 @@ def next_cell(state: Judging) -> str:
             each.query for at, each in enumerate(state.passages) if at in state.grades
         )
     )
-    modes = literal(MODES)
+    variants = state.variants or literal(MODES)
     if not queries:
-        return f"nb.experiment(nb.judgments(), {modes})"
-    line = f"nb.experiment({literal(queries)}, {modes})"
-    if len(line) <= _WIDTH:
+        return f"nb.experiment(nb.judgments(), {variants})"
+    line = f"nb.experiment({literal(queries)}, {variants})"
+    if len(line) <= _WIDTH and "\n" not in line:
         return line
     listed = "".join(f"    {literal(each)},\n" for each in queries)
-    return f"questions = [\n{listed}]\nnb.experiment(questions, {modes})"
+    cell = f"questions = [\n{listed}]\n"
+    last = f"nb.experiment(questions, {variants})"
+    if len(last) <= _WIDTH and "\n" not in last:
+        return cell + last
+    return f"{cell}variants = {variants}\nnb.experiment(questions, variants)"
+
+
+def variants_code(variants: object) -> str:
+    """Return the variants that a pool was gathered by, as they stand in a cell.
+
+    Parameters
+    ----------
+    variants : object
+        What the frame carries: name to settings; nothing, or what no cell can hold,
+        gives an empty text.
+
+    Examples
+    --------
+    >>> variants_code({"text": {"mode": "text"}, "dense": {"mode": "dense"}})
+    '["text", "dense"]'
+    >>> print(variants_code({"short": {"chunk_tokens": 80}}))
+    {
+        "short": {"chunk_tokens": 80},
+    }
+    """
+    if not isinstance(variants, Mapping) or not variants:
+        return ""
+    if any("session" in each for each in variants.values()):
+        return ""
+    if all(each == {"mode": name} for name, each in variants.items()):
+        return literal(list(variants))
+    rows = "".join(
+        f"    {literal(name)}: {literal(each)},\n" for name, each in variants.items()
+    )
+    return f"{{\n{rows}}}"
 
 
 def _questions(state: Judging) -> list[str]:

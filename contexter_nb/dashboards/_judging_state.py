@@ -42,6 +42,8 @@ class Judging:
         What went wrong, in one sentence.
     asked : tuple of (str, int)
         Which view did something last, and its own number for that.
+    variants : str
+        What the pool was gathered by, as a cell says it; empty where that is not known.
     """
 
     passages: tuple[Passage, ...] = ()
@@ -54,6 +56,7 @@ class Judging:
     last: str = ""
     notice: str = ""
     asked: Asked = NOBODY
+    variants: str = ""
 
     @property
     def shown(self) -> Passage | None:

@@ -109,9 +109,9 @@ class ContexterAccessor:
         Returns
         -------
         pandas.DataFrame
-            By variant, in their order: a column per metric (its mean; ``*`` columns of
-            the same name hold the difference to the baseline where the evidence is
-            good, else they are missing), then judged, p50_ms, p95_ms, tokens, usd.
+            By variant, in their order: a column per metric (its mean; where there is
+            good evidence of a difference to the baseline, the column ``delta`` of the
+            same name holds it), then judged, p50_ms, p95_ms, tokens, usd.
 
         Raises
         ------
@@ -126,7 +126,7 @@ class ContexterAccessor:
             shown[metric] = own["value"]
             proven = own["verdict"].isin(["better", "worse"])
             if proven.any():
-                shown[f"{metric} *"] = own["delta"].where(proven)
+                shown[f"{metric} delta"] = own["delta"].where(proven)
         first = frame.drop_duplicates("variant").set_index("variant")
         effort = first[["judged", "p50_ms", "p95_ms", "tokens", "usd"]]
         return pd.concat([pd.DataFrame(shown), effort], axis=1)

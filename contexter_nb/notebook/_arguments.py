@@ -109,13 +109,17 @@ def check_count(name: str, value: object) -> int:
 
 def check_chunk_tokens(chunk_tokens: object) -> int:
     """Return how many tokens a passage may have."""
-    most = f"{LEAST_BUDGET_TOKENS} to {MOST_BUDGET_TOKENS:,}"
-    count = check_count("chunk_tokens", chunk_tokens)
-    if not LEAST_BUDGET_TOKENS <= count <= MOST_BUDGET_TOKENS:
+    whole = isinstance(chunk_tokens, (int, np.integer))
+    if (
+        isinstance(chunk_tokens, bool)
+        or not whole
+        or not LEAST_BUDGET_TOKENS <= int(chunk_tokens) <= MOST_BUDGET_TOKENS  # type: ignore[call-overload]  # whole
+    ):
         raise InvalidArgumentError(
-            f"chunk_tokens is {count:,}; give a number from {most}."
+            f"chunk_tokens is {chunk_tokens!r}; give a whole number from "
+            f"{LEAST_BUDGET_TOKENS} to {MOST_BUDGET_TOKENS:,}."
         )
-    return count
+    return int(chunk_tokens)  # type: ignore[call-overload, no-any-return]  # whole
 
 
 def check_seconds(name: str, value: object, at_most: float) -> float:

@@ -369,3 +369,16 @@ def judged_by_query(given: Iterable[Given]) -> dict[str, list[Judged]]:
         own = found.setdefault(query_id(each.query), {})
         own[each.chunk_id] = Judged(each.chunk_id, each.library, each.title, each.grade)
     return {key: list(own.values()) for key, own in found.items()}
+
+
+def id_of(experiment: Any) -> Any:
+    """Return the id that a summary carries; anything else as it is."""
+    if not is_frame(experiment):
+        return experiment
+    carried = experiment.attrs.get("experiment_id")
+    if carried is None:
+        raise InvalidArgumentError(
+            "This frame is not what nb.experiment(...) answered, or a merge or a file "
+            "has taken what it carried; give an experiment_id of nb.experiments()."
+        )
+    return carried

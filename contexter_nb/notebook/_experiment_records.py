@@ -161,18 +161,31 @@ def summary_frame(
     return make_frame("experiment", tables.summary, attrs)
 
 
-def _packed(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the per-query rows as a text.
+class PackedRows(str):
+    """Rows as a text, which is many: what prints the attrs of a frame says so only."""
 
-    pandas copies attrs deeply at every step, and a text is shared.
-    """
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Return how much it is, and how to read it."""
+        return f"<{len(self):,} characters; .contexter.per_query() shows them>"
+
+    def __deepcopy__(self, memo: object) -> PackedRows:
+        """Return itself: pandas copies attrs deeply at every step."""
+        return self
+
+
+def _packed(rows: Sequence[Mapping[str, Any]]) -> PackedRows:
+    """Return the per-query rows as a text, which copies of a frame share."""
     names = [name for name in KINDS["experiment_queries"].names if name != "query"]
-    return json.dumps(
-        {
-            "queries": {row["query_id"]: row["query"] for row in rows},
-            "names": names,
-            "rows": [[row.get(name) for name in names] for row in rows],
-        }
+    return PackedRows(
+        json.dumps(
+            {
+                "queries": {row["query_id"]: row["query"] for row in rows},
+                "names": names,
+                "rows": [[row.get(name) for name in names] for row in rows],
+            }
+        )
     )
 
 

@@ -28,6 +28,7 @@ from contexter_nb.notebook._experiment_arguments import (
     check_seed,
     check_test,
     check_variants,
+    id_of,
     is_frame,
     judged_by_query,
 )
@@ -282,13 +283,13 @@ class ExperimentVerbs(EstimateVerbs):
         rows.sort(key=lambda row: row["started_at"] or "", reverse=True)
         return make_frame("experiments", rows)
 
-    async def experiment_run(self, experiment_id: str) -> pd.DataFrame:
+    async def experiment_run(self, experiment_id: str | pd.DataFrame) -> pd.DataFrame:
         """Show an experiment again, also one that was interrupted.
 
         Parameters
         ----------
-        experiment_id : str
-            From `experiments`, or of a summary's ``attrs``.
+        experiment_id : str or DataFrame
+            From `experiments`, or a summary itself.
 
         Returns
         -------
@@ -314,9 +315,10 @@ class ExperimentVerbs(EstimateVerbs):
         True
         """
         self._open()
-        record = await in_thread(self._experiments.load, experiment_id)
+        wanted = id_of(experiment_id)
+        record = await in_thread(self._experiments.load, wanted)
         experiment = experiment_of(record)
-        return await in_thread(summary_frame, experiment_id, experiment, record)
+        return await in_thread(summary_frame, wanted, experiment, record)
 
     async def compare(
         self, query: str, variants: Any = MODES_IN_TURN, *, limit: int = LIMIT

@@ -34,7 +34,7 @@ from contexter_nb.notebook._experiment_arguments import (
     is_path,
     read_qrels,
 )
-from contexter_nb.notebook._experiment_records import rows_of
+from contexter_nb.notebook._experiment_records import plain_settings, rows_of
 from contexter_nb.notebook._files import check_path, write_text
 from contexter_nb.notebook._variant_verbs import VariantVerbs
 from contexter_nb.retrieval import (
@@ -338,6 +338,7 @@ class JudgmentVerbs(VariantVerbs):
             chunk_id, title, library, version, kind, text, url. A document one of whose
             passages is judged is left out. A passage that only a variant's own index
             has goes by the id of its document's first one, and is judged as that.
+            ``attrs`` has variants.
 
         Raises
         ------
@@ -378,7 +379,13 @@ class JudgmentVerbs(VariantVerbs):
                 {**found[document], "query": query, "query_id": key}
                 for document in shuffled(list(found), chance)
             ]
-        return make_frame("pool", rows)
+        told = {
+            name: plain_settings(each, prepared.catalogs[name])
+            for name, each in settings.items()
+        }
+        for each in told.values():
+            del each["limit"]  # the depth stood in its place
+        return make_frame("pool", rows, {"variants": told})
 
     async def _name_as_here(self, found: dict[str, dict[str, Any]], query: str) -> None:
         """Give passages of a variant's index an id that this session's index has."""

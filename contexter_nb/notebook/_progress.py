@@ -36,9 +36,16 @@ def _undisplayed() -> dict[str, bool]:
 
 
 class ProgressBar:
-    """Shows documents, passages and the time left; gone when the library is done."""
+    """Shows documents, passages and the time left; gone when the library is done.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    whose : str
+        Put in front, where the index is not the session's own.
+    """
+
+    def __init__(self, whose: str = "") -> None:
+        self._whose = whose
         self._bar: Any = None
         self._handle: Any = None
         self._library = ""
@@ -58,13 +65,14 @@ class ProgressBar:
             if bar.total != progress.chunks:
                 bar.reset(total=progress.chunks)
             bar.set_description_str(
-                f"{progress.library}: {progress.documents:,} documents", refresh=False
+                f"{self._whose}{progress.library}: {progress.documents:,} documents",
+                refresh=False,
             )
             bar.update(progress.chunks_done - bar.n)
         else:
             seen = f" {progress.documents:,} documents" if progress.documents else ""
             verb = "reading" if progress.stage == "collecting" else "cutting"
-            bar.set_description_str(f"{progress.library}: {verb}{seen}")
+            bar.set_description_str(f"{self._whose}{progress.library}: {verb}{seen}")
 
     def _begin(self, unit: str = " passages", total: int | None = None) -> None:
         options: dict[str, Any] = {"unit": unit, "leave": False, "total": total}

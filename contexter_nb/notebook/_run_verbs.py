@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from contexter_nb.core import InvalidArgumentError
 from contexter_nb.frames import make_frame
-from contexter_nb.notebook._experiment_arguments import is_frame
+from contexter_nb.notebook._experiment_arguments import id_of
 from contexter_nb.notebook._experiment_records import experiment_of
 from contexter_nb.notebook._experiment_verbs import ExperimentVerbs
 from contexter_nb.notebook._files import check_path, make_folder, write_text
@@ -67,22 +66,9 @@ class RunVerbs(ExperimentVerbs):
         """
         self._open()
         place = check_path("folder", folder, "runs")
-        record = await in_thread(self._experiments.load, _id_of(experiment_id))
+        record = await in_thread(self._experiments.load, id_of(experiment_id))
         files = await in_thread(_written, place, trec_files(experiment_of(record)))
         return make_frame("export_runs", files)
-
-
-def _id_of(experiment: Any) -> Any:
-    """Return the id that a summary carries; anything else as it is."""
-    if not is_frame(experiment):
-        return experiment
-    carried = experiment.attrs.get("experiment_id")
-    if carried is None:
-        raise InvalidArgumentError(
-            "This frame is not what nb.experiment(...) answered, or a merge or a file "
-            "has taken what it carried; give an experiment_id of nb.experiments()."
-        )
-    return carried
 
 
 def _written(folder: Path, files: list[TrecFile]) -> list[dict[str, object]]:

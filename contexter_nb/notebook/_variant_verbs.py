@@ -315,7 +315,7 @@ class VariantVerbs:
         sources, tools = await self._sources_of(variant)
         took: dict[str, Any] = dict.fromkeys(("chunks", "embedded", "tokens"), 0)
         took |= {"usd": 0.0, "seconds": 0.0}
-        bar = ProgressBar()
+        bar = ProgressBar(f"index of {name!r}, ")
         tools = variant._tools(
             notify=self.notify,
             progress=bar,

@@ -255,6 +255,27 @@ def test_the_next_cell_asks_the_questions_that_were_judged() -> None:
     assert max(map(len, seen.next_cell(many).splitlines())) < 88
 
 
+def test_the_next_cell_tries_what_the_pool_was_gathered_by() -> None:
+    """Its variants stand there as they were given, in lines that can be read."""
+    variants = {"words": {"mode": "text"}, "short": {"chunk_tokens": 80, "limit": 20}}
+    code = seen.variants_code(variants)
+    state = replace(begun([passage(0, "a")], {}), variants=code)
+    namespace: dict[str, object] = {"nb": Recorder()}
+    exec(seen.next_cell(done(state, 0, 1)), namespace)
+    assert Recorder.asked == (["a"], variants)
+    assert seen.variants_code({"here": {"session": "x"}}) == ""
+    assert seen.variants_code(None) == ""
+
+
+class Recorder:
+    """Takes what a cell asks for."""
+
+    asked: tuple[object, ...] = ()
+
+    def experiment(self, *asked: object) -> None:
+        type(self).asked = asked
+
+
 def test_an_empty_pool_is_judged() -> None:
     """It is over at once, and nothing is asked."""
     told = shown(begun([], {}))["progress"]

@@ -153,6 +153,16 @@ def test_an_experiment_is_kept_with_all_to_run_it_again(
     assert repeated["value"].tolist() == found["value"].tolist()
 
 
+def test_what_a_summary_carries_can_be_printed(lab: Any, found: pd.DataFrame) -> None:
+    """The rows of its queries say how many they are, and come back from a copy."""
+    carried = repr(found.copy().attrs["per_query"])
+    assert carried.startswith("<") and "per_query()" in carried and len(carried) < 80
+    copied = found.head(3).copy()
+    assert len(copied.contexter.per_query()) > 0
+    again = lab.experiment_run(found)
+    assert again["value"].equals(found["value"])
+
+
 def test_wide_has_a_row_per_variant(found: pd.DataFrame) -> None:
     """Metrics become columns; quality, time and cost stand beside each other."""
     wide = found.contexter.wide()

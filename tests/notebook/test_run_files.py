@@ -233,10 +233,6 @@ def test_what_cannot_be_written_is_one_sentence(
             InvalidArgumentError, match="experiment_id is (None|an int)"
         ):
             lab.export_runs(nothing, tmp_path)
-    with pytest.raises(
-        InvalidArgumentError, match="experiment_id is a DataFrame; give"
-    ):
-        lab.experiment_run(found)
     taken = tmp_path / "taken"
     taken.write_text("mine", encoding="utf-8")
     with pytest.raises(InvalidArgumentError, match="The folder taken cannot be made"):

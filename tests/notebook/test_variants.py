@@ -206,7 +206,7 @@ def test_what_the_session_is_already_needs_no_index(lab: Any) -> None:
     ("settings", "parts"),
     [
         ({"chunk_tokens": 3}, ("chunk_tokens is 3", "32 to 4,000")),
-        ({"chunking": "long"}, ("chunk_tokens is 'long'", "whole number")),
+        ({"chunking": "80"}, ("chunk_tokens is '80'", "whole number from 32")),
         ({"dimension": 100}, ("100 dimensions", "64 or 128 or 256")),
         ({"dtype": "uint8"}, ("'uint8'", "same numbers as int8")),
         ({"dtype": "flaot"}, ("'flaot'", "Did you mean 'float'?")),
@@ -264,6 +264,7 @@ def test_a_variants_passages_can_be_judged_here(lab: Any) -> None:
     """The pool of a variant names passages that the session's own index has."""
     pool = lab.pool("word399", {"short": {"chunk_tokens": 64}}, depth=5)
     assert_kind(pool, "pool")
+    assert pool.attrs["variants"] == {"short": {"chunk_tokens": 64}}
     row = pool[pool["title"].str.contains("Long")].iloc[0]
     judged = lab.judge("word399", row["chunk_id"], 2)
     assert judged["title"].item() == row["title"]

@@ -276,6 +276,7 @@ class View extends LiveView {
 
   grade(grade) {
     if (this.isOver || this.isDeaf) return;
+    this.closePanel();
     this.act({ do: "grade", place: this.place, grade });
   }
 
@@ -286,6 +287,7 @@ class View extends LiveView {
 
   goOn() {
     if (this.isOver || this.isDeaf) return;
+    this.closePanel();
     this.act({ do: "skip", place: this.place });
   }
 
