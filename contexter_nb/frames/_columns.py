@@ -376,6 +376,11 @@ _ALL = (
             _P95_MS,
             _TOKENS_SPENT,
             _USD,
+            Column(
+                "usd_per_1000",
+                NUMBER,
+                "cost of 1,000 such questions with nothing kept; missing: not known",
+            ),
         ),
     ),
     Kind(

@@ -111,7 +111,8 @@ class ContexterAccessor:
         pandas.DataFrame
             By variant, in their order: a column per metric (its mean; where there is
             good evidence of a difference to the baseline, the column ``delta`` of the
-            same name holds it), then judged, p50_ms, p95_ms, tokens, usd.
+            same name holds it), then judged, p50_ms, p95_ms, tokens, usd,
+            usd_per_1000.
 
         Raises
         ------
@@ -128,7 +129,7 @@ class ContexterAccessor:
             if proven.any():
                 shown[f"{metric} delta"] = own["delta"].where(proven)
         first = frame.drop_duplicates("variant").set_index("variant")
-        effort = first[["judged", "p50_ms", "p95_ms", "tokens", "usd"]]
+        effort = first[["judged", "p50_ms", "p95_ms", "tokens", "usd", "usd_per_1000"]]
         return pd.concat([pd.DataFrame(shown), effort], axis=1)
 
     def plot(
@@ -147,7 +148,8 @@ class ContexterAccessor:
         metric : str, optional
             One of the frame's; by default its first.
         against : str, default "p50_ms"
-            For ``tradeoff``: ``p50_ms``, ``p95_ms``, ``tokens`` or ``usd``.
+            For ``tradeoff``: ``p50_ms``, ``p95_ms``, ``tokens``, ``usd`` or
+            ``usd_per_1000``.
 
         Returns
         -------

@@ -16,7 +16,7 @@ from contexter_nb.notebook._experiment_arguments import (
 from contexter_nb.notebook._judgment_verbs import JudgmentVerbs
 from contexter_nb.notebook._money_verbs import check_reranker, reranked_from
 from contexter_nb.notebook._variant_verbs import VariantVerbs, index_costs
-from contexter_nb.retrieval import Catalog, ask, estimate_texts
+from contexter_nb.retrieval import Catalog, ask, estimate_texts, estimate_tokens
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,6 +112,33 @@ class EstimateVerbs(JudgmentVerbs):
                     }
                 )
         return rows
+
+    async def _usd_per_1000(
+        self, asked: Mapping[str, str], settings: Settings
+    ) -> dict[str, float | None]:
+        """Return what 1,000 such questions cost each variant where nothing is kept.
+
+        What an experiment has spent does not tell: what one variant has embedded is
+        free for the next, and for the next run.
+        """
+        found: dict[str, float | None] = {}
+        for name, each in settings.items():
+            session: VariantVerbs = each.get("session", self)
+            parts: list[float | None] = []
+            if each.get("mode") != "text":
+                tokens = sum(
+                    await estimate_tokens(list(asked.values()), session.embedder)
+                )
+                price = getattr(session.embedder, "usd_per_million_tokens", None)
+                parts.append(None if price is None else tokens * price / 1e6)
+            if check_reranker(each.get("rerank")) is not None:
+                record = await self._reranking_record(asked, each, session)
+                parts.append(record["usd"])
+            known = [part for part in parts if part is not None]
+            found[name] = (
+                sum(known) / len(asked) * 1000 if len(known) == len(parts) else None
+            )
+        return found
 
     async def _index_record(self, variant: VariantVerbs) -> dict[str, Any]:
         estimates = await self._estimate_index(variant)

@@ -28,6 +28,7 @@ PRICES = {
     "p95_ms": "95th percentile of latency, ms",
     "tokens": "tokens spent",
     "usd": "US dollars spent",
+    "usd_per_1000": "US dollars for 1,000 questions, nothing kept",
 }
 # Okabe and Ito's colours, and greys, that can be told apart on white and on black, also
 # by readers who do not see all colours.

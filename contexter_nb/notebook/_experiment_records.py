@@ -158,7 +158,11 @@ def summary_frame(
         "indexing": record.get("indexing", {}),
         "per_query": _packed(tables.per_query),
     }
-    return make_frame("experiment", tables.summary, attrs)
+    prices = record.get("usd_per_1000", {})
+    rows = [
+        {**row, "usd_per_1000": prices.get(row["variant"])} for row in tables.summary
+    ]
+    return make_frame("experiment", rows, attrs)
 
 
 class PackedRows(str):

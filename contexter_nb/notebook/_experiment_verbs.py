@@ -154,9 +154,10 @@ class ExperimentVerbs(EstimateVerbs):
             comparisons of the frame), verdict (``baseline``, ``better``, ``worse``,
             ``no evidence`` at 5 %), wins, ties, losses, queries, judged (share of the
             first 10 hits with a judgment), p50_ms, p95_ms, tokens, usd (spent on this
-            run: a query is embedded once for all variants). ``.contexter.per_query()``
-            has a row per query, ``.contexter.wide()`` a row per variant,
-            ``.contexter.plot()`` pictures. ``attrs`` has experiment_id, indexing (what
+            run: a query is embedded once for all variants), usd_per_1000 (what 1,000
+            such questions cost where nothing is kept; missing where that is not known).
+            ``.contexter.per_query()`` has a row per query, ``.contexter.wide()`` a row
+            per variant, ``.contexter.plot()`` pictures. ``attrs`` has experiment_id, indexing (what
             the indexes of variants took), and what was left out.
 
         Raises
@@ -218,6 +219,7 @@ class ExperimentVerbs(EstimateVerbs):
         record = self._record_of(experiment, settings, given, prepared)
         catalogs = prepared.catalogs.items()
         self._remark(*lacking_remarks({name: own.libraries for name, own in catalogs}))
+        record["usd_per_1000"] = await self._usd_per_1000(asked, prepared.settings)
         if resume:
             experiment_id = await self._go_on(experiment_id, experiment, record)
         await self._run(experiment_id, experiment, prepared.settings, record, budget)

@@ -44,6 +44,7 @@ from contexter_nb.retrieval._estimating import (
     SourceEstimate,
     estimate_source,
     estimate_texts,
+    estimate_tokens,
 )
 from contexter_nb.retrieval._evaluation import (
     DEFAULT_METRICS,
@@ -173,6 +174,7 @@ __all__ = [
     "estimate_embedding",
     "estimate_source",
     "estimate_texts",
+    "estimate_tokens",
     "Experiment",
     "ExperimentStore",
     "Explanation",

@@ -176,11 +176,28 @@ async def estimate_texts(
     Estimate
     """
     kept = await kept_embeddings(texts, input_type, embedder, cache)
+    return _estimated(await estimate_tokens(texts, embedder), kept, embedder)
+
+
+async def estimate_tokens(texts: Sequence[str], embedder: object) -> list[int]:
+    """Return about how many tokens each text has.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        n texts.
+    embedder : object
+        Counts them where it can.
+
+    Returns
+    -------
+    list of int
+        n counts.
+    """
     if isinstance(embedder, CountingEmbedder):
         counts: list[int] = await in_thread(embedder.count_tokens, texts)
-    else:
-        counts = await in_thread(lambda: [count_tokens(each) for each in texts])
-    return _estimated(counts, kept, embedder)
+        return counts
+    return await in_thread(lambda: [count_tokens(each) for each in texts])
 
 
 async def _counted(chunks: Sequence[Chunk], embedder: object) -> list[int]:

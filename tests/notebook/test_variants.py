@@ -310,11 +310,19 @@ def test_models_dimensions_and_bits_of_voyage_are_variants(
         made = {key: each["embedder"] for key, each in found.attrs["catalog"].items()}
         assert made["narrow"] == "voyage/voyage-4@256"
         assert made["bits"] == "voyage/voyage-4-lite@1024+binary"
+        wide = found.contexter.wide()
+        assert wide.loc["free", "usd_per_1000"] == 0
+        lite, reranked = wide["usd_per_1000"]["lite"], wide["usd_per_1000"]["reranked"]
+        asked = estimate.set_index(["variant", "part"])["usd"]
+        assert lite == pytest.approx(asked["lite", "questions"] / 2 * 1000)
+        assert reranked == pytest.approx(asked["reranked", "reranking"] / 2 * 1000)
         spent = nb.costs()["usd"].sum()
         assert 0 < spent <= usd * 1.05
         assert nb.aio._verbs.usd == pytest.approx(spent)
-        nb.experiment(QUESTIONS, variants)
+        again = nb.experiment(QUESTIONS, variants).contexter.wide()
         assert nb.costs()["usd"].sum() == pytest.approx(spent)
+        assert again["usd"].sum() == 0
+        assert again["usd_per_1000"].equals(wide["usd_per_1000"])
 
 
 def test_a_budget_that_is_spent_stops_and_a_larger_one_goes_on(tmp_path: Path) -> None:
