@@ -157,8 +157,8 @@ class ExperimentVerbs(EstimateVerbs):
             run: a query is embedded once for all variants), usd_per_1000 (what 1,000
             such questions cost where nothing is kept; missing where that is not known).
             ``.contexter.per_query()`` has a row per query, ``.contexter.wide()`` a row
-            per variant, ``.contexter.plot()`` pictures. ``attrs`` has experiment_id, indexing (what
-            the indexes of variants took), and what was left out.
+            per variant, ``.contexter.plot()`` pictures. ``attrs`` has experiment_id,
+            indexing (what the indexes of variants took), and what was left out.
 
         Raises
         ------
