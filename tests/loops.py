@@ -49,6 +49,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait for threads as long as they take: their time is no virtual one."""
+        await super().shutdown_default_executor()
+
     def time(self) -> float:
         return 1_000.0 + self._jumping.skipped_seconds
 

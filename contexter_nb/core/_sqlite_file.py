@@ -168,6 +168,11 @@ class SQLiteFile:
             with contextlib.suppress(sqlite3.Error):  # nothing is left to be saved
                 database.close()
 
+    def __del__(self) -> None:
+        """Close it: from Python 3.13 on a connection that is left open warns."""
+        with contextlib.suppress(Exception):  # also of one that was not begun
+            self._disconnect()
+
     def _opened(self) -> sqlite3.Connection:
         if self._database is not None and self._on_disk() != self._identity:
             self._disconnect()  # somebody deleted it; what we write would be lost

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import logging
 import os
 import sqlite3
@@ -640,3 +641,14 @@ def test_the_error_that_ended_a_transaction_is_the_one_that_is_told() -> None:
         with pytest.raises(sqlite3.IntegrityError), immediate(memory):
             memory.execute("INSERT INTO notes VALUES (NULL)")
         assert not memory.in_transaction
+
+
+def test_one_that_nobody_holds_any_more_is_closed(tmp_path: Path) -> None:
+    """Its connection does not stay open, of which newer versions of Python warn."""
+    kept: list[sqlite3.Connection] = []
+    file = SQLiteFile(tmp_path / "notes.sqlite", NOTES)
+    file.use(kept.append)
+    del file
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        kept[0].execute("SELECT 1")

@@ -249,7 +249,10 @@ def test_money_is_added_up_exactly(ledger: CostLedger, path: Path) -> None:
         if number % 1000 == 0:
             ledger.flush()
     assert ledger.total_usd() == 1000.0
-    assert sum([0.1] * 10_000) != 1000.0
+    one_by_one = 0.0
+    for _ in range(10_000):
+        one_by_one += 0.1
+    assert one_by_one != 1000.0
     ledger.flush()
     assert CostLedger(path).total_usd() == 1000.0
 

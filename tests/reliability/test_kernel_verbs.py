@@ -77,7 +77,7 @@ def test_interrupting_a_slow_search_ends_it(opened: Kernel) -> None:
 def test_interrupting_index_loses_nothing(opened: Kernel, tmp_path: Path) -> None:
     """An interrupted index() returns soon, the index is as before, and goes on."""
     code = (
-        "import contexter_nb.notebook._verbs as verbs\n"
+        "import contexter_nb.notebook._index_verbs as verbs\n"
         "class Telling(verbs.ProgressBar):\n"
         "    def __call__(self, progress):\n"
         "        print(progress.stage, progress.chunks_done, flush=True)\n"
