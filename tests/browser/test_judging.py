@@ -314,6 +314,7 @@ def test_it_is_accessible(judge: Judge, theme: str, width: int) -> None:
     light = str(theme.endswith("Light")).lower()
     judge.page.locator(f"body[data-jp-theme-light={light}]").wait_for(state="attached")
     assert violations(judge.page, ".cx-judging") == []
+    judge.passage.click()  # a change of theme may take the focus away
     for number in range(2, 5):
         judge.press("2", f"{number} of 6")
     judge.press("u", "3 of 6")

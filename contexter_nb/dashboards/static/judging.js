@@ -5,6 +5,8 @@ const SLOW_MS = 600;
 // A passage that comes by itself (a write failed, another view went on) was not read yet
 // when a key falls.
 const SURPRISE_MS = 600;
+// Then a key counts again: what was sent may be lost, and the same twice does no harm.
+const PATIENCE_MS = 5000;
 const LINE_PX = 60;
 const KEYS = [
   ["0 1 2 3", "grade the passage and go on"],
@@ -109,6 +111,7 @@ class View extends LiveView {
 
   leave() {
     this.sizes.disconnect();
+    clearTimeout(this.patience);
     super.leave();
   }
 
@@ -258,11 +261,13 @@ class View extends LiveView {
     if (this.pending) return;
     this.turn += 1;
     this.pending = true;
+    this.patience = setTimeout(() => this.settle(), PATIENCE_MS);
     this.send({ ...message, turn: this.turn });
     this.tell();
   }
 
   settle() {
+    clearTimeout(this.patience);
     this.pending = false;
   }
 
