@@ -123,7 +123,7 @@ from contexter_nb.retrieval._ranking import (
     Hit,
     PartRank,
 )
-from contexter_nb.retrieval._rounding import DTYPES, RoundedEmbedder, check_dtype
+from contexter_nb.retrieval._rounding import RoundedEmbedder, check_dtype
 from contexter_nb.retrieval._run_files import TrecFile, trec_files
 from contexter_nb.retrieval._server_index import COLLECTION, ServerIndex
 from contexter_nb.retrieval._slices import in_thread
@@ -162,7 +162,6 @@ __all__ = [
     "Document",
     "document_grades",
     "document_key",
-    "DTYPES",
     "embed_cached",
     "Embedded",
     "EmbeddedIndex",

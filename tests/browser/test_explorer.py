@@ -11,11 +11,9 @@ import pytest
 from tests.browser.axe import axe_or_skip, violations
 from tests.browser.lab import (
     EXECUTE,
-    chromium_or_skip,
     execute,
     open_notebook,
     run_all,
-    start_lab,
     visit,
     write_notebook,
 )
@@ -77,21 +75,6 @@ class Person:
             "return window.jupyterapp.commands.execute('notebook:run-cell') }",
             index,
         )
-
-
-@pytest.fixture(scope="module")
-def lab(
-    own_small_home: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Any]:
-    """Give the address of one JupyterLab and the folder of its notebooks."""
-    chromium_or_skip()
-    folder = tmp_path_factory.mktemp("lab")
-    notebooks = folder / "notebooks"
-    notebooks.mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CONTEXTER_HOME", str(own_small_home))
-        with start_lab(folder, notebooks, "JupyterLab Light") as address:
-            yield address, notebooks
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,9 @@ import pytest
 
 from tests.browser.axe import axe_or_skip, violations
 from tests.browser.lab import (
-    chromium_or_skip,
     execute,
     open_notebook,
     run_all,
-    start_lab,
     visit,
     write_notebook,
 )
@@ -74,21 +72,6 @@ class Judge:
             "print(*[kept.get((q, c), '-') for q, c in "
             "zip(pool['query'], pool['chunk_id'])])"
         )
-
-
-@pytest.fixture(scope="module")
-def lab(
-    own_small_home: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Any]:
-    """Give the address of one JupyterLab and the folder of its notebooks."""
-    chromium_or_skip()
-    folder = tmp_path_factory.mktemp("lab")
-    notebooks = folder / "notebooks"
-    notebooks.mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CONTEXTER_HOME", str(own_small_home))
-        with start_lab(folder, notebooks, "JupyterLab Light") as address:
-            yield address, notebooks
 
 
 @pytest.fixture(scope="module")
