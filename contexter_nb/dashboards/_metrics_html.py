@@ -50,6 +50,7 @@ MAX_OPERATIONS = 15
 MAX_LIMITS = 12
 MAX_ALERTS = 5
 MAX_DOTS = 200
+_HOUR = timedelta(hours=1)
 MAX_ATTEMPTS = 12
 
 _SPENT_NOTE = (
@@ -252,7 +253,8 @@ def charts_html(seen: MetricsSeen, palette: Palette = LIVE) -> str:
         bar_chart("Cost", [each.usd for each in points], palette, shown=usd),
     ]
     note = "each dot a call, red failed; the line is p95"
-    if seen.view.window_seconds is None:
+    begins, ends = _span(seen)
+    if seen.view.window_seconds is None and ends - begins > _HOUR:
         note += "; the last hour"
     if palette is PRINTED:
         latency, columns = as_image(latency), [as_image(each, 360) for each in columns]
@@ -450,9 +452,9 @@ def _logged(call: CallRecord, slowest_seconds: float) -> list[str]:
         cut(call.service),
         cut(call.operation),
         _outcome(call),
-        count(len(trace.attempts)),
+        count(sum(each.sent for each in trace.attempts)),
         milliseconds(trace.total_seconds * 1000),
-        bar(spent, label) if trace.attempts else _not_sent(call),
+        bar(spent, label) if any(part for part, _ in spent) else _not_sent(call),
         escape(_cache(call)),
         size(trace.response_bytes) if trace.response_bytes else MISSING,
         count(call.usage.tokens) if call.usage.tokens else MISSING,

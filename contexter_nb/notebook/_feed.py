@@ -19,7 +19,9 @@ from contexter_nb.policies import (
     TimelinePoint,
 )
 
-TIMELINE_SECONDS = 3600.0
+# A chart of a young session shows its few seconds wide, in steps, so that it is not
+# drawn at another scale every second.
+_CHART_SECONDS = (60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0)
 T = TypeVar("T")
 
 
@@ -109,6 +111,9 @@ class Feed:
     ) -> tuple[TimelinePoint, ...]:
         """Return a window in buckets, the oldest first; the last hour for None.
 
+        While the kernel is younger, less than the window: some time of which most has
+        been seen.
+
         Parameters
         ----------
         window_seconds : float or None
@@ -116,8 +121,10 @@ class Feed:
         service : str or None
             This one only.
         """
-        return self._verbs.monitor.timeline(
-            window_seconds=window_seconds or TIMELINE_SECONDS, service=service
+        monitor = self._verbs.monitor
+        return monitor.timeline(
+            window_seconds=chart_seconds(window_seconds, monitor.observed_seconds),
+            service=service,
         )
 
     def requests(self, service: str | None) -> tuple[CallRecord, ...]:
@@ -204,3 +211,30 @@ class Feed:
         """
         cache = self.caches().get(name)
         return 0 if cache is None else await cache.clear(tag=tag, prefix=prefix)
+
+
+def chart_seconds(window_seconds: float | None, observed_seconds: float) -> float:
+    """Return how much time a chart shows.
+
+    Parameters
+    ----------
+    window_seconds : float or None
+        That was asked for; None for all.
+    observed_seconds : float
+        How long there has been something to see.
+
+    Returns
+    -------
+    float
+        At most the window and an hour.
+
+    Examples
+    --------
+    >>> chart_seconds(300, 20), chart_seconds(300, 4_000), chart_seconds(None, 700)
+    (60.0, 300, 1200.0)
+    """
+    longest = _CHART_SECONDS[-1]
+    enough = next(
+        (each for each in _CHART_SECONDS if each >= observed_seconds), longest
+    )
+    return min(longest if window_seconds is None else window_seconds, enough)

@@ -380,6 +380,13 @@ class APIMonitor:
             for at, (calls, errors, p95_ms, tokens, usd) in sorted(found.items())
         )
 
+    @property
+    def observed_seconds(self) -> float:
+        """How long calls have been recorded."""
+        now = self._clock.now()
+        with self._lock:
+            return self._rolled(now).covered_seconds(now, None)
+
     def services(self) -> tuple[str, ...]:
         """Return the services of which calls were counted, by name."""
         now = self._clock.now()

@@ -144,7 +144,7 @@ def test_another_window_and_failed_only(page: Any) -> None:
     """The controls answer, and the page stays where it is."""
     panel = panel_of(page, "API metrics")
     panel.get_by_role("button", name="all", exact=True).click()
-    panel.get_by_text("; the last hour").wait_for()
+    panel.get_by_text("since the kernel began").wait_for()
     height = panel.bounding_box()["height"]
     panel.get_by_role("button", name="Failed only").click()
     panel.get_by_text("1–1 of the latest 1").wait_for()

@@ -148,6 +148,25 @@ def test_where_an_answer_came_from_is_said(
     assert in_trace in read(drawn.trace_html(found)).text
 
 
+def test_what_a_breaker_refused_was_no_attempt() -> None:
+    """The log counts what was sent, as `metrics` does, and says so where it is none."""
+    kept_back = Attempt(
+        number=2, started_seconds=0.3, error_type="CircuitOpenError", sent=False
+    )
+    sent = Attempt(
+        number=1,
+        started_seconds=0.0,
+        network_seconds=0.2,
+        status_code=503,
+        error_type="ServerError",
+    )
+    both = seen(failure(1, trace=Trace(attempts=(sent, kept_back), total_seconds=0.3)))
+    (row,) = re.findall(r"<tbody><tr.*?</tr>", drawn.log_html(both, printed=True))
+    assert re.findall(r">(\d+)</td>", row) == ["1"]
+    none = seen(failure(1, trace=Trace(attempts=(kept_back,), total_seconds=0.3)))
+    assert "nothing was sent" in read(drawn.log_html(none)).text
+
+
 def test_a_cancelled_call_is_neither_well_nor_failed() -> None:
     """It has a word of its own, and no colour of alarm."""
     html = drawn.log_html(seen(call(1, outcome="cancelled", status_code=None)))

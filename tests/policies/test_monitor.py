@@ -227,6 +227,7 @@ def test_the_rate_is_over_the_time_there_was() -> None:
         clock.instant += 1
     assert only(monitor, window_seconds=300).calls_per_second == 1.0
     assert only(monitor, window_seconds=None).calls_per_second == 1.0
+    assert monitor.observed_seconds == 60.0
 
 
 @pytest.mark.parametrize("window_seconds", [0, -1, 3_601, float("nan")])
