@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import inf
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,7 +14,6 @@ from contexter_nb.clients._pipeline import Knowledge
 from contexter_nb.clients._prices import price_per_million_usd, usd_of
 from contexter_nb.clients._url import host_of
 from contexter_nb.clients._voyage_auth import VoyageAIAuthHandler
-from contexter_nb.clients._voyage_batches import Item
 from contexter_nb.clients._voyage_calibration import Calibration
 from contexter_nb.clients._voyage_collect import Collection
 from contexter_nb.clients._voyage_decode import read_ranking
@@ -25,7 +23,11 @@ from contexter_nb.clients._voyage_embeddings import (
     EmbeddingCall,
 )
 from contexter_nb.clients._voyage_errors import answers, inspector, wrong_host
-from contexter_nb.clients._voyage_limiter import VoyageLimiter
+from contexter_nb.clients._voyage_limiter import (
+    VoyageLimiter,
+    admitted_tokens,
+    window_of,
+)
 from contexter_nb.clients._voyage_models import (
     RERANK_BATCH_TOKENS,
     Dtype,
@@ -33,6 +35,7 @@ from contexter_nb.clients._voyage_models import (
     find_model,
     voyage_models,
 )
+from contexter_nb.clients._voyage_payloads import distinct, document_problem, listed
 from contexter_nb.clients._voyage_plan import (
     EmbeddingPlan,
     InputType,
@@ -41,10 +44,10 @@ from contexter_nb.clients._voyage_plan import (
     text_problem,
 )
 from contexter_nb.clients._voyage_rerank import (
-    RerankPart,
+    check_rerank,
     merged,
-    rerank_body,
     rerank_parts,
+    rerank_request,
 )
 from contexter_nb.clients._voyage_results import (
     ContextualizedResult,
@@ -55,7 +58,6 @@ from contexter_nb.clients._voyage_results import (
 from contexter_nb.clients._voyage_tiers import FREE, USUAL_BATCH_TOKENS, checked_tier
 from contexter_nb.clients._voyage_tokens import count_tokens
 from contexter_nb.core import (
-    APIMethod,
     APIRequest,
     APIResponse,
     CallRecord,
@@ -82,7 +84,6 @@ SERVICE = "voyage"
 DEFAULT_MODEL = "voyage-4"
 DEFAULT_RERANKER = "rerank-2.5-lite"
 DEFAULT_CONTEXT_MODEL = "voyage-context-4"
-RERANK_TTL_SECONDS = 30 * 86400.0
 # A full batch of documents takes long; a person who asks does not wait so long.
 _JOB_TIMEOUTS = Timeouts(read_seconds=300.0, write_seconds=60.0, attempt_seconds=310.0)
 _RETRY = RetryPolicy(max_attempts=7, throttled_base_seconds=2.0)
@@ -90,10 +91,6 @@ _RETRY = RetryPolicy(max_attempts=7, throttled_base_seconds=2.0)
 _FREE_RETRY = RetryPolicy(
     max_attempts=6, throttled_base_seconds=20.0, max_backoff_seconds=60.0
 )
-# Where so few are let through, more under way would only wait and hold memory.
-_SLOW_REQUESTS_PER_MINUTE = 60.0
-_SLOW_WINDOW = 2
-_AHEAD = 4
 
 
 class VoyageAIClient:
@@ -253,7 +250,7 @@ class VoyageAIClient:
             dtype=dtype,
             truncation=truncation,
         )
-        payloads = _listed(texts, "texts")
+        payloads = listed(texts, "texts")
         problems = {
             place: problem
             for place, text in enumerate(payloads)
@@ -326,13 +323,13 @@ class VoyageAIClient:
             dtype=dtype,
         )
         payloads = [
-            tuple(_listed(each, f"document {place}"))
-            for place, each in enumerate(_listed(documents, "documents"))
+            tuple(listed(each, f"document {place}"))
+            for place, each in enumerate(listed(documents, "documents"))
         ]
         problems = {
             place: problem
             for place, chunks in enumerate(payloads)
-            if (problem := _document_problem(chunks)) is not None
+            if (problem := document_problem(chunks)) is not None
         }
         found = await self._embedded(
             plan, payloads, problems, on_batch, False, deadline_seconds
@@ -390,19 +387,26 @@ class VoyageAIClient:
             A request failed.
         """
         reranker = find_model(model, "rerank")
-        texts = _listed(documents, "documents")
-        _check_rerank(query, texts, top_k)
+        texts = listed(documents, "documents")
+        check_rerank(query, texts, top_k)
+        admitted = admitted_tokens(self._limit_of(reranker))
         counts = list(self._count([query, *texts]))
         parts = rerank_parts(
             reranker,
             counts[0],
             counts[1:],
             truncation=truncation,
-            max_tokens=min(RERANK_BATCH_TOKENS, self._admitted_tokens(reranker)),
+            max_tokens=min(RERANK_BATCH_TOKENS, admitted),
         )
         requests = [
-            self._rerank_request(
-                reranker, query, texts, part, truncation, deadline_seconds
+            rerank_request(
+                reranker,
+                query,
+                texts,
+                part,
+                truncation=truncation,
+                admitted_tokens=admitted,
+                deadline_seconds=deadline_seconds,
             )
             for part in parts
         ]
@@ -553,25 +557,6 @@ class VoyageAIClient:
             limiter.limit_of(model) if isinstance(limiter, VoyageLimiter) else limiter
         )
 
-    def _admitted_tokens(self, model: VoyageModel) -> float:
-        """Return how many tokens the rate limit lets through at once."""
-        limiter = self._limit_of(model)
-        rates = limiter.config.rates() if limiter is not None else ()
-        return min(
-            (each.capacity for each in rates if each.name == "tokens"), default=inf
-        )
-
-    def _window(self, model: VoyageModel) -> int:
-        limiter = self._limit_of(model)
-        rates = limiter.config.rates() if limiter is not None else ()
-        slowest = min(
-            (each.per_second * 60 for each in rates if each.name == "requests"),
-            default=inf,
-        )
-        if slowest < _SLOW_REQUESTS_PER_MINUTE:
-            return _SLOW_WINDOW
-        return self._max_concurrency + _AHEAD
-
     async def _embedded(
         self,
         plan: EmbeddingPlan,
@@ -589,11 +574,12 @@ class VoyageAIClient:
             found.errors[place] = InvalidArgumentError(
                 f"{plan.noun} {place}: {problem}."
             )
-        admitted = self._admitted_tokens(plan.model)
+        limiter = self._limit_of(plan.model)
+        admitted = admitted_tokens(limiter)
         is_query = plan.input_type == "query"
         call = EmbeddingCall(
             plan=plan,
-            items=_distinct(payloads, problems),
+            items=distinct(payloads, problems),
             collection=found,
             ask=self._ask,
             cache=self._client.cache,
@@ -601,7 +587,7 @@ class VoyageAIClient:
             calibration=self._calibrations.setdefault(plan.model.name, Calibration()),
             batch_tokens=min(plan.model.batch_tokens, self._max_batch_tokens, admitted),
             admitted_tokens=admitted,
-            window=self._window(plan.model),
+            window=window_of(limiter, self._max_concurrency),
             clock=self._clock,
             timeouts=None if is_query or self._own_timeouts else _JOB_TIMEOUTS,
             deadline_seconds=None if is_query else JOB_DEADLINE_SECONDS,
@@ -664,31 +650,6 @@ class VoyageAIClient:
         except PermissionDeniedError as exc:
             raise wrong_host(exc, self._auth, self._client.base_url) from exc
 
-    def _rerank_request(
-        self,
-        model: VoyageModel,
-        query: str,
-        texts: Sequence[str],
-        part: RerankPart,
-        truncation: bool,
-        deadline_seconds: float | None,
-    ) -> APIRequest:
-        documents = [texts[place] for place in part.positions]
-        return APIRequest(
-            method=APIMethod.POST,
-            endpoint="/rerank",
-            content=rerank_body(model, query, documents, truncation=truncation),
-            headers={"Content-Type": "application/json"},
-            operation="rerank",
-            idempotent=True,
-            cost={"tokens": min(part.tokens, self._admitted_tokens(model))},
-            limit_key=model.name,
-            deadline_seconds=deadline_seconds,
-            cache_ttl_seconds=RERANK_TTL_SECONDS,
-            cache_tags=("voyage", model.name),
-            cache_shared=True,
-        )
-
     def _usage(self, request: APIRequest, data: Any) -> Usage:
         """Return what an answer says it was billed; nothing where it does not say."""
         told = data.get("usage") if isinstance(data, dict) else None
@@ -700,61 +661,3 @@ class VoyageAIClient:
 
 
 _count_tokens = count_tokens
-
-
-def _listed(given: Any, name: str) -> list[Any]:
-    """Return a sequence as a list; one text alone is a slip that would go far."""
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        raise InvalidArgumentError(
-            f"{name} is {type(given).__name__}; give a list of texts."
-        )
-    return list(given)
-
-
-def _document_problem(chunks: Sequence[object]) -> str | None:
-    if not chunks:
-        return "without a chunk"
-    found = [
-        f"chunk {place} is {problem}"
-        for place, chunk in enumerate(chunks)
-        if (problem := text_problem(chunk)) is not None
-    ]
-    return found[0] if found else None
-
-
-def _distinct(payloads: Sequence[Payload], problems: Mapping[int, str]) -> list[Item]:
-    """Return each text or document once, with all places where it stands."""
-    items: dict[Payload, Item] = {}
-    for place, payload in enumerate(payloads):
-        if place in problems:
-            continue
-        item = items.get(payload)
-        if item is None:
-            item = items[payload] = Item(payload)
-        item.positions.append(place)
-    return list(items.values())
-
-
-def _check_rerank(query: str, texts: Sequence[str], top_k: int | None) -> None:
-    problem = text_problem(query)
-    if problem is not None:
-        raise InvalidArgumentError(f"The query is {problem}; give a text.")
-    problems = {
-        place: problem
-        for place, text in enumerate(texts)
-        if (problem := text_problem(text)) is not None
-    }
-    if problems:
-        named = ", ".join(
-            f"{place} ({why})" for place, why in list(problems.items())[:10]
-        )
-        raise InvalidArgumentError(
-            f"Documents that cannot be ranked, by position from 0: {named}; leave them "
-            "out."
-        )
-    if top_k is not None and (
-        not isinstance(top_k, int) or isinstance(top_k, bool) or top_k < 1
-    ):
-        raise InvalidArgumentError(
-            f"top_k is {top_k!r}; give a whole number from 1 on, or None for all."
-        )

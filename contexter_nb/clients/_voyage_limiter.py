@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 
 from contexter_nb.clients._voyage_models import VoyageModel
 from contexter_nb.clients._voyage_tiers import (
@@ -22,6 +23,11 @@ from contexter_nb.policies import (
     LimitStore,
     TokenBucketRateLimiter,
 )
+
+# Where so few are let through, more under way would only wait and hold memory.
+_SLOW_REQUESTS_PER_MINUTE = 60.0
+_SLOW_WINDOW = 2
+_AHEAD = 4
 
 
 class VoyageLimiter(TokenBucketRateLimiter):
@@ -176,3 +182,35 @@ class VoyageLimiter(TokenBucketRateLimiter):
         for each in tuple(self._others.values()):
             await each.close()
         await super().close()
+
+
+def admitted_tokens(limiter: TokenBucketRateLimiter | None) -> float:
+    """Return how many tokens a rate limit lets through at once.
+
+    Parameters
+    ----------
+    limiter : TokenBucketRateLimiter or None
+        None for no limit.
+    """
+    rates = limiter.config.rates() if limiter is not None else ()
+    return min((each.capacity for each in rates if each.name == "tokens"), default=inf)
+
+
+def window_of(limiter: TokenBucketRateLimiter | None, max_concurrency: int) -> int:
+    """Return how many requests are worth having under way, those that wait included.
+
+    Parameters
+    ----------
+    limiter : TokenBucketRateLimiter or None
+        None for no limit.
+    max_concurrency : int
+        That are sent at once.
+    """
+    rates = limiter.config.rates() if limiter is not None else ()
+    slowest = min(
+        (each.per_second * 60 for each in rates if each.name == "requests"),
+        default=inf,
+    )
+    if slowest < _SLOW_REQUESTS_PER_MINUTE:
+        return _SLOW_WINDOW
+    return max_concurrency + _AHEAD

@@ -14,8 +14,49 @@ from contexter_nb.clients._voyage_models import (
     VoyageModel,
 )
 from contexter_nb.clients._voyage_packing import pack
+from contexter_nb.clients._voyage_plan import text_problem
 from contexter_nb.clients._voyage_results import Ranked
-from contexter_nb.core import InvalidArgumentError
+from contexter_nb.core import APIMethod, APIRequest, InvalidArgumentError
+
+RERANK_TTL_SECONDS = 30 * 86400.0
+
+
+def check_rerank(query: str, texts: Sequence[str], top_k: int | None) -> None:
+    """Refuse what cannot be ranked.
+
+    Parameters
+    ----------
+    query : str
+    texts : sequence of str
+    top_k : int or None
+
+    Raises
+    ------
+    InvalidArgumentError
+        The query or a document is empty or no text, or `top_k` is below 1.
+    """
+    problem = text_problem(query)
+    if problem is not None:
+        raise InvalidArgumentError(f"The query is {problem}; give a text.")
+    problems = {
+        place: problem
+        for place, text in enumerate(texts)
+        if (problem := text_problem(text)) is not None
+    }
+    if problems:
+        named = ", ".join(
+            f"{place} ({why})" for place, why in list(problems.items())[:10]
+        )
+        raise InvalidArgumentError(
+            f"Documents that cannot be ranked, by position from 0: {named}; leave them "
+            "out."
+        )
+    if top_k is not None and (
+        not isinstance(top_k, int) or isinstance(top_k, bool) or top_k < 1
+    ):
+        raise InvalidArgumentError(
+            f"top_k is {top_k!r}; give a whole number from 1 on, or None for all."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,26 +131,52 @@ def rerank_parts(
     ]
 
 
-def rerank_body(
-    model: VoyageModel, query: str, documents: Sequence[str], *, truncation: bool
-) -> bytes:
-    """Return the JSON of a request.
+def rerank_request(
+    model: VoyageModel,
+    query: str,
+    texts: Sequence[str],
+    part: RerankPart,
+    *,
+    truncation: bool,
+    admitted_tokens: float,
+    deadline_seconds: float | None = None,
+) -> APIRequest:
+    """Return the request of a part, whose answer is kept for 30 days.
 
     Parameters
     ----------
     model : VoyageModel
     query : str
-    documents : sequence of str
+    texts : sequence of str
+        All documents.
+    part : RerankPart
     truncation : bool
+    admitted_tokens : float
+        That the rate limit lets through at once.
+    deadline_seconds : float, optional
+        None takes the client's own.
     """
     # Without top_k: the scores of several requests are put together here.
     fields: dict[str, Any] = {
         "query": query,
-        "documents": documents,
+        "documents": [texts[place] for place in part.positions],
         "model": model.name,
         "truncation": truncation,
     }
-    return msgspec.json.encode(fields)
+    return APIRequest(
+        method=APIMethod.POST,
+        endpoint="/rerank",
+        content=msgspec.json.encode(fields),
+        headers={"Content-Type": "application/json"},
+        operation="rerank",
+        idempotent=True,
+        cost={"tokens": min(part.tokens, admitted_tokens)},
+        limit_key=model.name,
+        deadline_seconds=deadline_seconds,
+        cache_ttl_seconds=RERANK_TTL_SECONDS,
+        cache_tags=("voyage", model.name),
+        cache_shared=True,
+    )
 
 
 def merged(pairs: Sequence[tuple[int, float]], top_k: int | None) -> tuple[Ranked, ...]:

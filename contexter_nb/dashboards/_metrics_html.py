@@ -206,7 +206,7 @@ def tiles_html(seen: MetricsSeen) -> str:
         tile(
             "p95 latency",
             milliseconds(found["p95_ms"]),
-            f"p50 {milliseconds(found['p50_ms'])}, p99 {milliseconds(found['p99_ms'])}",
+            f"p50 {number_ms(found['p50_ms'])}, p99 {number_ms(found['p99_ms'])}",
         ),
         tile(
             "Waited",
