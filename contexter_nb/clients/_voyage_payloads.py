@@ -46,7 +46,7 @@ def document_problem(chunks: Sequence[object]) -> str | None:
     Examples
     --------
     >>> document_problem(["text", ""])
-    'chunk 1 is empty'
+    'chunk 1 is empty or blank'
     """
     if not chunks:
         return "without a chunk"
