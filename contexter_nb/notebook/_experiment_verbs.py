@@ -125,8 +125,9 @@ class ExperimentVerbs(EstimateVerbs):
             ``dimension`` and ``dtype`` (``float``, ``int8``, ``binary``: what rounding
             the vectors costs in quality). Such a variant gets an index of its own, of
             the very documents that are indexed here; it is kept in the home's folder
-            ``variants`` for the next time. ``session`` is another session. Modes alone,
-            ``["hybrid", "text"]``, will do.
+            ``variants`` for the next time. Passages of another length that are asked
+            with ``mode="text"`` alone are embedded by the free model. ``session`` is
+            another session. Modes alone, ``["hybrid", "text"]``, will do.
         judgments : DataFrame or several, optional
             query, chunk_id, grade; by default what `judge` has kept. A document counts
             by the best grade of its passages, whichever of them a variant shows.

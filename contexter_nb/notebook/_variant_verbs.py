@@ -42,6 +42,7 @@ from contexter_nb.retrieval import (
     Problem,
     Source,
     SourceEstimate,
+    StaticEmbedder,
     ask,
     cut_or_problem,
     delete_indexes,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
 
 DOCUMENTS = "documents"
 _SHOWN_USD = 0.00005
+_EMBEDDING = {"dimension", "dtype", "embedder", "model"}
 _GONE = (
     "The index of a variant was removed meanwhile, as nb.remove in another kernel "
     "does; the same call makes it again."
@@ -224,13 +226,9 @@ class VariantVerbs:
     def _variant(self, settings: Mapping[str, Any]) -> VariantVerbs | None:
         """Return the session of a variant; None where this one is as it asks for."""
         chunk_tokens = settings.get("chunk_tokens", self.chunk_tokens)
-        chosen = choose_embedder(
-            self.remote,
-            settings.get("embedder"),
-            model=settings.get("model"),
-            dimension=settings.get("dimension"),
-            dtype=settings.get("dtype", "float"),
-        )
+        if chunk_tokens == self.chunk_tokens and not _EMBEDDING & settings.keys():
+            return None
+        chosen = self._embedder_of(settings)
         if chosen.identity == self.embedder.identity:
             if chosen.dimension != self.embedder.dimension:
                 raise InvalidArgumentError(
@@ -262,6 +260,19 @@ class VariantVerbs:
             # An object of the same name may be another one, mended since.
             known.embedder = known.index_store.embedder = chosen
         return known
+
+    def _embedder_of(self, settings: Mapping[str, Any]) -> Embedder:
+        """Return what embeds the index of a variant; free where no vector is asked."""
+        by_words = settings.get("mode") == "text" and not _EMBEDDING & settings.keys()
+        if by_words and getattr(self.embedder, "usd_per_million_tokens", None) != 0:
+            return StaticEmbedder()
+        return choose_embedder(
+            self.remote,
+            settings.get("embedder"),
+            model=settings.get("model"),
+            dimension=settings.get("dimension"),
+            dtype=settings.get("dtype", "float"),
+        )
 
     async def _prepare(
         self,

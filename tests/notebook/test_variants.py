@@ -545,6 +545,27 @@ def test_the_index_of_a_variant_is_not_paid_for_unsaid(
         assert len(told) == 1
 
 
+def test_passages_that_are_asked_by_words_alone_are_not_embedded(
+    box: Sandbox, tmp_path: Path
+) -> None:
+    """Another length with mode="text" costs nothing, whatever the session embeds by."""
+    short = {"chunk_tokens": 64, "mode": "text"}
+    with connect(home=tmp_path, **box.arguments()) as nb:
+        nb.index("textwrap")
+        spent = nb.costs()["usd"].sum()
+        assert spent > 0
+        estimate = nb.estimate_experiment(QUESTIONS, {"short": short})
+        assert estimate["usd"].sum() == 0
+        found = nb.experiment(
+            ["shorten a text"], {"own": {"mode": "text"}} | {"short": short}
+        )
+        assert nb.costs()["usd"].sum() == spent
+        libraries = found.attrs["catalog"]["short"]["libraries"]
+        assert libraries["textwrap"][1] > nb.contents()["chunks"].sum()
+        nb.experiment(["shorten a text"], {"vectors": {"chunk_tokens": 64}})
+        assert nb.costs()["usd"].sum() > spent
+
+
 def test_reranking_is_estimated_for_the_session_that_does_it(
     box: Sandbox, tmp_path: Path
 ) -> None:
