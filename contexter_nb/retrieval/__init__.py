@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from contexter_nb.retrieval._asking import ask
 from contexter_nb.retrieval._budget import Budget, PricedEmbedder, usd_at_most
+from contexter_nb.retrieval._cached_embeddings import (
+    CachedEmbeddings,
+    embed_cached,
+    kept_embeddings,
+)
 from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
 from contexter_nb.retrieval._chunking import (
     BUDGET_TOKENS,
@@ -89,14 +94,11 @@ from contexter_nb.retrieval._fusion import (
 from contexter_nb.retrieval._index import EmbeddedIndex, delete_indexes
 from contexter_nb.retrieval._index_writer import IndexWriter
 from contexter_nb.retrieval._indexing import (
-    CachedEmbeddings,
     IndexingTools,
     IndexReport,
     Progress,
     Source,
-    embed_cached,
     index_sources,
-    kept_embeddings,
 )
 from contexter_nb.retrieval._inventory import (
     STANDARD_LIBRARY,

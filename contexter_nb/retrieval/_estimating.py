@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from contexter_nb.retrieval._asking import ask
+from contexter_nb.retrieval._cached_embeddings import kept_embeddings
 from contexter_nb.retrieval._catalog import Catalog
 from contexter_nb.retrieval._documents import Chunk, Document, Problem, repaired
 from contexter_nb.retrieval._embedders import Embedder, InputType
@@ -23,7 +24,6 @@ from contexter_nb.retrieval._indexing import (
     Cutter,
     IndexingTools,
     Source,
-    kept_embeddings,
     unchanged_report,
 )
 from contexter_nb.retrieval._slices import in_thread
