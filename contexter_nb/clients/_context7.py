@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from contexter_nb.clients._client import DEFAULT_DEADLINE_SECONDS
-from contexter_nb.clients._client_metrics import ClientMetrics
 from contexter_nb.clients._context7_answers import (
     DocumentationOutcome,
     FormatType,
@@ -39,6 +37,7 @@ from contexter_nb.clients._context7_versions import (
 )
 from contexter_nb.clients._health import HealthCheck
 from contexter_nb.clients._pipeline import Knowledge
+from contexter_nb.clients._service_client import ServiceClient
 from contexter_nb.clients._versioned import VersionedAPIClient
 from contexter_nb.core import (
     APIIntegrationError,
@@ -72,7 +71,7 @@ DEFAULT_CONCURRENCY = 8
 OnErrors = Literal["raise", "keep"]
 
 
-class Context7Client:
+class Context7Client(ServiceClient):
     """Ask Context7 for the documentation of libraries.
 
     Works without a key, at low quotas. No quota is published, so none is kept to by
@@ -121,6 +120,8 @@ class Context7Client:
     github.com/upstash/context7, docs/openapi.json and docs/api-guide.mdx, read
     2026-11-23.
     """
+
+    _client: VersionedAPIClient
 
     def __init__(
         self,
@@ -378,34 +379,11 @@ class Context7Client:
         """Ask whether the service is there, past cache, limit and breaker; no quota."""
         return await self._client.health_check()
 
-    def get_metrics(self, window_seconds: float | None = 300) -> ClientMetrics:
-        """Return what this client can say about itself now.
-
-        Parameters
-        ----------
-        window_seconds : float, optional
-            Of which last seconds; None for all since the start.
-        """
-        return self._client.get_metrics(window_seconds)
-
     async def close(self) -> None:
         """Close the connections; calls after it are refused."""
         await self._client.close()
         if self._own_transport is not None:
             await self._own_transport.aclose()
-
-    async def __aenter__(self) -> Self:
-        """Return the client."""
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        await self.close()
 
     def __repr__(self) -> str:
         who = " anonymous" if self._anonymous else ""

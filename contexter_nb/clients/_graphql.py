@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from contexter_nb.clients._client import APIClient
-from contexter_nb.clients._client_metrics import ClientMetrics
 from contexter_nb.clients._graphql_answer import (
     GraphQLPage,
     GraphQLResult,
@@ -36,6 +34,7 @@ from contexter_nb.clients._graphql_request import (
 )
 from contexter_nb.clients._health import HealthCheck
 from contexter_nb.clients._pipeline import Knowledge
+from contexter_nb.clients._service_client import ServiceClient
 from contexter_nb.core import (
     APIIntegrationError,
     Clock,
@@ -48,7 +47,7 @@ MAX_PAGES = 1_000
 OnErrors = Literal["keep", "raise"]
 
 
-class GraphQLClient:
+class GraphQLClient(ServiceClient):
     """Ask a GraphQL service over HTTP.
 
     Queries may be repeated after a failure; mutations are sent once, unless they carry
@@ -98,26 +97,11 @@ class GraphQLClient:
         )
 
     @property
-    def client(self) -> APIClient:
-        """The client underneath, with its metrics."""
-        return self._client
-
-    @property
     def url(self) -> str:
         """Where its requests go, without a query."""
         path = self._endpoint.partition("?")[0]
         base = self._client.base_url
         return f"{base}/{path}" if path else base
-
-    def get_metrics(self, window_seconds: float | None = 300) -> ClientMetrics:
-        """Return what this client can say about itself now.
-
-        Parameters
-        ----------
-        window_seconds : float, optional
-            Of which last seconds; None for all since the start.
-        """
-        return self._client.get_metrics(window_seconds)
 
     async def execute_query(
         self,
@@ -354,23 +338,6 @@ class GraphQLClient:
     async def health_check(self) -> HealthCheck:
         """Ask the service for its query type's name, past cache, limit and breaker."""
         return await self._client.health_check()
-
-    async def close(self) -> None:
-        """Close the connections; calls after it are refused."""
-        await self._client.close()
-
-    async def __aenter__(self) -> Self:
-        """Return the client."""
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        await self.close()
 
     def __repr__(self) -> str:
         state = " closed" if self._client.closed else ""

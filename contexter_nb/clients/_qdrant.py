@@ -9,12 +9,9 @@ from collections.abc import (
 )
 from importlib.metadata import version
 from ipaddress import ip_address
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from contexter_nb.clients._client import APIClient
-from contexter_nb.clients._client_metrics import ClientMetrics
 from contexter_nb.clients._guarded_call import GuardedClient
 from contexter_nb.clients._health import HealthCheck
 from contexter_nb.clients._qdrant_asking import condition_of, from_one
@@ -38,6 +35,7 @@ from contexter_nb.clients._qdrant_points import (
 from contexter_nb.clients._qdrant_reading import IDS_AT_ONCE, QdrantReading
 from contexter_nb.clients._qdrant_upsert import Points, Upsert, UpsertResult
 from contexter_nb.clients._qdrant_version import ServerVersion
+from contexter_nb.clients._service_client import ServiceClient
 from contexter_nb.clients._url import BaseURL
 from contexter_nb.core import (
     APIIntegrationError,
@@ -62,7 +60,7 @@ GRPC_PORT = 6334
 HEALTH_SECONDS = 10.0
 
 
-class QdrantAPIClient(QdrantCollections, QdrantReading):
+class QdrantAPIClient(QdrantCollections, QdrantReading, ServiceClient):
     """Store vectors with payloads in Qdrant, and search them by meaning and by words.
 
     Every call passes the policies of `APIClient`: retry, rate limit, breaker, monitor,
@@ -122,6 +120,8 @@ class QdrantAPIClient(QdrantCollections, QdrantReading):
     >>> run(demo())[0].key
     'a'
     """
+
+    _client: GuardedClient
 
     def __init__(
         self,
@@ -187,11 +187,6 @@ class QdrantAPIClient(QdrantCollections, QdrantReading):
             self._connection = RestConnection(
                 self._client, timeout_seconds, headers or {}
             )
-
-    @property
-    def client(self) -> APIClient:
-        """The client underneath, with its metrics."""
-        return self._client
 
     @property
     def place(self) -> str:
@@ -340,35 +335,12 @@ class QdrantAPIClient(QdrantCollections, QdrantReading):
             checked_at=self._clock.wall(),
         )
 
-    def get_metrics(self, window_seconds: float | None = 300) -> ClientMetrics:
-        """Return what this client can say about itself now.
-
-        Parameters
-        ----------
-        window_seconds : float, optional
-            Of which last seconds; None for all since the start.
-        """
-        return self._client.get_metrics(window_seconds)
-
     async def close(self) -> None:
         """Close the connections; calls after it are refused."""
         if self._client.closed:
             return
         await self._client.close()
         await self._connection.close()
-
-    async def __aenter__(self) -> Self:
-        """Return the client."""
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        await self.close()
 
     def __repr__(self) -> str:
         state = " closed" if self._client.closed else ""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from contexter_nb.clients._client import APIClient
-from contexter_nb.clients._client_metrics import ClientMetrics
 from contexter_nb.clients._health import HealthCheck
 from contexter_nb.clients._pipeline import Knowledge
 from contexter_nb.clients._prices import price_per_million_usd, usd_of
+from contexter_nb.clients._service_client import ServiceClient
 from contexter_nb.clients._url import host_of
 from contexter_nb.clients._voyage_auth import VoyageAIAuthHandler
 from contexter_nb.clients._voyage_calibration import Calibration
@@ -93,7 +92,7 @@ _FREE_RETRY = RetryPolicy(
 )
 
 
-class VoyageAIClient:
+class VoyageAIClient(ServiceClient):
     """Ask Voyage AI, within the limits of the account.
 
     Texts are deduplicated, looked up in the cache, and sent in batches by count and by
@@ -181,11 +180,6 @@ class VoyageAIClient:
             health=APIRequest(endpoint="/embeddings", operation="health_check"),
             **options,
         )
-
-    @property
-    def client(self) -> APIClient:
-        """The client underneath, with its metrics."""
-        return self._client
 
     async def generate_embeddings(
         self,
@@ -508,33 +502,6 @@ class VoyageAIClient:
         the key is refused. No tokens are used, and the limiter is not asked.
         """
         return await self._client.health_check()
-
-    def get_metrics(self, window_seconds: float | None = 300) -> ClientMetrics:
-        """Return what this client can say about itself now.
-
-        Parameters
-        ----------
-        window_seconds : float, optional
-            Of which last seconds; None for all since the start.
-        """
-        return self._client.get_metrics(window_seconds)
-
-    async def close(self) -> None:
-        """Close the connections; calls after it are refused."""
-        await self._client.close()
-
-    async def __aenter__(self) -> Self:
-        """Return the client."""
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        await self.close()
 
     def __repr__(self) -> str:
         return f"<VoyageAIClient {self.model} {self._client.base_url}>"
