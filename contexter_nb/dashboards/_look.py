@@ -11,6 +11,7 @@ from __future__ import annotations
 import html
 import math
 import re
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 
@@ -70,6 +71,21 @@ def shortened(text: str, limit: int) -> str:
     ('embed…', 'rerank')
     """
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def clock_time(at: datetime) -> str:
+    """Return the time of a day.
+
+    Parameters
+    ----------
+    at : datetime
+
+    Examples
+    --------
+    >>> clock_time(datetime(2026, 11, 29, 7, 5, 9))
+    '07:05:09'
+    """
+    return at.strftime("%H:%M:%S")
 
 
 def count(number: float | None) -> str:

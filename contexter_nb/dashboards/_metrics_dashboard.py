@@ -19,6 +19,7 @@ from contexter_nb.dashboards._metrics_view import (
 )
 from contexter_nb.dashboards._panel import Panel
 from contexter_nb.dashboards._refresher import Reading
+from contexter_nb.dashboards._requests_html import log_html, log_note, trace_html
 from contexter_nb.notebook import Feed
 
 ALL_SERVICES = "all services"
@@ -201,9 +202,9 @@ class MetricsDashboard(Panel):
         self._operations.value = drawn.operations_html(seen)
         self._limits.value = drawn.limits_html(seen)
         self._alerts.value = drawn.alerts_html(seen)
-        self._note.value = heading("Requests", drawn.log_note(seen))
-        self._log.value = drawn.log_html(seen)
-        self._trace.value = drawn.trace_html(seen)
+        self._note.value = heading("Requests", log_note(seen))
+        self._log.value = log_html(seen)
+        self._trace.value = trace_html(seen)
         for at, button in enumerate(self._rows):
             button.disabled = at >= len(page.calls)
         self._window.disabled = self._service.disabled = self._feed.closed

@@ -16,6 +16,7 @@ from contexter_nb.dashboards import _cache_html, _metrics_html
 from contexter_nb.dashboards._cache_view import CacheSeen, CacheView
 from contexter_nb.dashboards._look import stylesheet
 from contexter_nb.dashboards._metrics_view import MetricsView, key_of
+from contexter_nb.dashboards._requests_html import log_html, trace_html
 from contexter_nb.policies import CachedEntry
 from tests.browser.lab import CHROMIUM_OPTIONS, chromium_or_skip
 from tests.dashboards.records import call, failure, limit, seen, tier
@@ -87,8 +88,8 @@ def metrics_body() -> str:
         _metrics_html.charts_html,
         _metrics_html.operations_html,
         _metrics_html.limits_html,
-        _metrics_html.log_html,
-        _metrics_html.trace_html,
+        log_html,
+        trace_html,
     )
     return "".join(part(found) for part in parts)
 

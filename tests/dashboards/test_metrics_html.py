@@ -12,6 +12,7 @@ import pytest
 from contexter_nb.core import Attempt, ErrorSeverity, Trace, Usage
 from contexter_nb.dashboards import _metrics_html as drawn
 from contexter_nb.dashboards._metrics_view import MetricsView, key_of
+from contexter_nb.dashboards._requests_html import log_html, trace_html
 from contexter_nb.policies import Alert
 from tests.dashboards.records import HOSTILE, call, failure, limit, seen
 from tests.loops import EPOCH
@@ -110,7 +111,7 @@ def test_the_table_has_counts_times_waits_and_cost() -> None:
 def test_a_trace_shows_every_attempt_and_wait() -> None:
     """What was waited for, how long, what came of it, and the id to report."""
     found = seen(failure(7), view=MetricsView(selected=key_of(failure(7))))
-    shown = read(drawn.trace_html(found)).text
+    shown = read(trace_html(found)).text
     for fact in ("error, ServerError (server_error)", "id-7", "4,200 ms", "500 ms"):
         assert fact in shown
     assert shown.count("503 ServerError") == 2
@@ -144,8 +145,8 @@ def test_where_an_answer_came_from_is_said(
     """A tier, an old answer, another call under way, or a renewed credential."""
     made = call(1, trace=trace, saved=Usage(30, 0.1), saved_seconds=0.21)
     found = seen(made, view=MetricsView(selected=key_of(made)))
-    assert in_log in read(drawn.log_html(found)).text
-    assert in_trace in read(drawn.trace_html(found)).text
+    assert in_log in read(log_html(found)).text
+    assert in_trace in read(trace_html(found)).text
 
 
 def test_what_a_breaker_refused_was_no_attempt() -> None:
@@ -161,15 +162,15 @@ def test_what_a_breaker_refused_was_no_attempt() -> None:
         error_type="ServerError",
     )
     both = seen(failure(1, trace=Trace(attempts=(sent, kept_back), total_seconds=0.3)))
-    (row,) = re.findall(r"<tbody><tr.*?</tr>", drawn.log_html(both, printed=True))
+    (row,) = re.findall(r"<tbody><tr.*?</tr>", log_html(both, printed=True))
     assert re.findall(r">(\d+)</td>", row) == ["1"]
     none = seen(failure(1, trace=Trace(attempts=(kept_back,), total_seconds=0.3)))
-    assert "nothing was sent" in read(drawn.log_html(none)).text
+    assert "nothing was sent" in read(log_html(none)).text
 
 
 def test_a_cancelled_call_is_neither_well_nor_failed() -> None:
     """It has a word of its own, and no colour of alarm."""
-    html = drawn.log_html(seen(call(1, outcome="cancelled", status_code=None)))
+    html = log_html(seen(call(1, outcome="cancelled", status_code=None)))
     assert "– cancelled" in html
     assert "cx-bad" not in html
 
@@ -179,13 +180,13 @@ def test_a_trace_of_very_many_attempts_is_cut() -> None:
     attempts = tuple(Attempt(number=at, started_seconds=at) for at in range(1, 41))
     made = call(1, trace=Trace(attempts=attempts, total_seconds=41.0))
     found = seen(made, view=MetricsView(selected=key_of(made)))
-    assert "28 more attempts." in drawn.trace_html(found)
+    assert "28 more attempts." in trace_html(found)
 
 
 def test_a_selected_call_that_is_gone_is_said_to_be() -> None:
     """The log is bounded; a selection may outlive its call."""
     found = seen(call(1), view=MetricsView(selected=key_of(call(9))))
-    assert "not kept any more" in drawn.trace_html(found)
+    assert "not kept any more" in trace_html(found)
 
 
 def test_limits_in_trouble_come_first() -> None:
@@ -258,7 +259,7 @@ def test_the_same_numbers_make_the_same_html() -> None:
 def test_rows_never_change_the_height_of_the_log() -> None:
     """A page with two calls is as high as a full one; only an empty log is short."""
     few, many = seen(call(1), call(2)), seen(*[call(at) for at in range(40)])
-    rows = [drawn.log_html(each).count("<tr") for each in (few, many)]
+    rows = [log_html(each).count("<tr") for each in (few, many)]
     assert rows == [11, 11]
 
 
@@ -277,7 +278,7 @@ def test_many_services_make_no_more_html_than_some() -> None:
         drawn.charts_html,
         drawn.operations_html,
         drawn.limits_html,
-        drawn.log_html,
+        log_html,
     )
     assert sum(len(part(found)) for part in parts) < 25_000
 
