@@ -63,6 +63,7 @@ _TEXT = Column("text", STRING, "the passage")
 _TOKENS = Column("tokens", INTEGER, "length of what is embedded, in tokens")
 _URL = Column("url", STRING, "where to read it; empty where unknown")
 _CHUNK_ID = Column("chunk_id", STRING, "16 hexadecimal digits, stable")
+_FIELDS = Column("fields", OBJECT, "dict of a row's other columns; empty elsewhere")
 _CHUNKS = Column("chunks", INTEGER, "passages")
 _DOCUMENTS = Column("documents", INTEGER, "documented objects, pages or rows")
 _USD = Column("usd", NUMBER, "cost, US dollars")
@@ -139,6 +140,7 @@ _ALL = (
             _TOKENS,
             _URL,
             _CHUNK_ID,
+            _FIELDS,
             _ERROR,
         ),
     ),
@@ -224,6 +226,7 @@ _ALL = (
             Column("text_rank", COUNT_OR_NONE, "rank by words; missing: not found"),
             _URL,
             _CHUNK_ID,
+            _FIELDS,
         ),
     ),
     Kind(

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from contexter_nb.core import (
     did_you_mean,
     type_in_words,
 )
+from contexter_nb.notebook._tables import is_frame, rows_source
 from contexter_nb.retrieval import (
     LEAST_BUDGET_TOKENS,
     MARKUP_BY_ENDING,
@@ -27,18 +28,15 @@ from contexter_nb.retrieval import (
     Condition,
     EmbeddedIndex,
     FolderSource,
-    RowsSource,
     Source,
     library_source,
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 MAX_QUERY_CHARS = 10_000
 MAX_EF = 10_000
-UNNAMED_TABLE = "table"
-_TEXT_COLUMNS = ("text", "content", "body", "passage", "document")
 _NAMED_COLUMNS = ("kind", "library", "section", "source", "title", "version")
 _LISTED_VALUES = 12
 _LISTED_CHARS = 200
@@ -282,6 +280,13 @@ def context7_id(what: object, source: str | None, *, is_set: bool) -> str | None
     return None
 
 
+def _check_name(name: object) -> None:
+    if name is not None and not isinstance(name, str):
+        raise InvalidArgumentError(f"name is {type(name).__name__}; give a text.")
+    if name is not None and not name.strip():
+        raise InvalidArgumentError("name is empty; give a text, or leave it out.")
+
+
 def sources_of(
     what: object, name: str | None, source: str | None, clock: Clock
 ) -> list[Source]:
@@ -305,8 +310,7 @@ def sources_of(
     """
     if source is not None:
         check_choice("source", source, _SOURCES)
-    if name is not None and not isinstance(name, str):
-        raise InvalidArgumentError(f"name is {type(name).__name__}; give a text.")
+    _check_name(name)
     if isinstance(what, (list, tuple, set, frozenset)):
         if not what:
             raise InvalidArgumentError(
@@ -318,8 +322,8 @@ def sources_of(
         return distinct_sources(found)
     if isinstance(what, os.PathLike):
         return [_folder(Path(what), name)]
-    if _is_frame(what):
-        return [_rows(what, name)]
+    if is_frame(what):
+        return [rows_source(what, name)]
     if not isinstance(what, str):
         raise InvalidArgumentError(
             f"{type(what).__name__} cannot be indexed; give a library's name, a path, "
@@ -384,41 +388,3 @@ def _folder(path: Path, name: str | None) -> FolderSource:
             f"{' '.join(sorted(MARKUP_BY_ENDING))}."
         )
     return FolderSource(path=path, library=name or path.resolve().name)
-
-
-def _is_frame(what: object) -> bool:
-    return type(what).__name__ == "DataFrame" and hasattr(what, "columns")
-
-
-def _rows(frame: Any, name: str | None) -> RowsSource:
-    table: pd.DataFrame = frame
-    if table.columns.nlevels > 1 or not table.columns.is_unique:
-        raise InvalidArgumentError(
-            "The table's columns are layered or not unique; give it one text column."
-        )
-    text = next((each for each in _TEXT_COLUMNS if each in table.columns), None)
-    if text is None:
-        raise InvalidArgumentError(
-            f"The table has no text column (one of {', '.join(_TEXT_COLUMNS)}); its "
-            f"columns are {', '.join(map(str, table.columns)) or 'none'}; rename one "
-            "with .rename(columns=...)."
-        )
-    columns = [each for each in ("title", "url", "kind") if each in table.columns]
-    rows = []
-    for record in table[[text, *columns]].to_dict("records"):
-        row = {str(key): _plain(value) for key, value in record.items()}
-        row["text"] = row.pop(text)
-        rows.append(row)
-    library = name or str(table.attrs.get("name") or UNNAMED_TABLE)
-    return RowsSource(rows=rows, library=library)
-
-
-def _plain(value: Any) -> str | None:
-    """Return a cell as text, or None where it is missing."""
-    import pandas as pd
-
-    if isinstance(value, str):
-        return value
-    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
-        return None
-    return str(value)

@@ -54,11 +54,13 @@ class Collection:
             ``library kind source`` to value to passages.
         """
         given: Mapping[str, object] = where or {}
+        catalog = await ask(self._verbs.index_store.catalog) if given else None
+        kinds = catalog.kinds if catalog is not None else None
         found = {}
         for column in FACETS:
             others = {key: each for key, each in given.items() if key != column}
             found[column] = await ask(
-                self._verbs.index_store.facets, column, parse_where(others)
+                self._verbs.index_store.facets, column, parse_where(others, kinds)
             )
         return found
 

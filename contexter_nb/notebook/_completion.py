@@ -13,6 +13,9 @@ from contexter_nb.retrieval import FILTER_COLUMNS
 # What a text column is known to hold, by its name; asked when somebody completes.
 Values = Callable[[str], Sequence[str]]
 
+# In place of a column: those of tables.
+OWN_COLUMNS = ""
+
 _OPENED = re.compile(r"""\bwhere\s*=\s*\{|\.remove\(\s*(?:where\s*=\s*)?\{""")
 _KEY = re.compile(r"""(?:^|,)\s*(["'])(\w*)$""")
 _OPERATOR = re.compile(r"""(["'])(\w+)\1\s*:\s*\{(?:[^{}]*,)?\s*(["'])(\w*)$""")
@@ -41,7 +44,7 @@ def complete(before: str, values: Values) -> Completion | None:
     before : str
         The code before the cursor.
     values : callable
-        A column's name to what it holds.
+        A column's name to what it holds; nothing to the columns of tables.
 
     Examples
     --------
@@ -62,7 +65,7 @@ def complete(before: str, values: Values) -> Completion | None:
     if found := _VALUE.search(tail):
         return _starting(found[4], _held(found[2], values))
     if "[" not in outer and "{" not in outer and (found := _KEY.search(outer)):
-        return _starting(found[2], FILTER_COLUMNS)
+        return _starting(found[2], (*FILTER_COLUMNS, *values(OWN_COLUMNS)))
     return None
 
 
@@ -96,9 +99,13 @@ def install(session: Any, libraries: Callable[[], Mapping[str, Any]]) -> None:
     alive = weakref.ref(session)
 
     def values(column: str) -> Sequence[str]:
-        if column != "library" or alive() is None:
+        if column not in ("library", OWN_COLUMNS) or alive() is None:
             return ()
         try:
+            if column == OWN_COLUMNS:
+                return sorted(
+                    {key for each in libraries().values() for key in each.kinds}
+                )
             return sorted(libraries())
         except Exception:  # completion is silent: what is wrong shows in the cell
             return ()

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING
 
 from contexter_nb.core import HomeError, InvalidArgumentError
 from contexter_nb.frames import make_frame
-from contexter_nb.notebook._arguments import UNNAMED_TABLE, check_libraries
+from contexter_nb.notebook._arguments import check_libraries
 from contexter_nb.notebook._money_verbs import topics_of
 from contexter_nb.notebook._progress import ProgressBar
 from contexter_nb.notebook._records import removed_record, report_records, state
 from contexter_nb.notebook._source_verbs import SourceVerbs
+from contexter_nb.notebook._tables import UNNAMED_TABLE
 from contexter_nb.notebook._variant_verbs import VariantVerbs
 from contexter_nb.retrieval import (
     Budget,
     Condition,
     IndexedLibrary,
     IndexReport,
+    RowsSource,
     ServerIndex,
+    Source,
     Where,
     ask,
     in_thread,
@@ -32,6 +35,9 @@ from contexter_nb.retrieval import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_SHOWN_COLUMNS = 5
 
 
 class IndexVerbs(SourceVerbs, VariantVerbs):
@@ -60,6 +66,14 @@ class IndexVerbs(SourceVerbs, VariantVerbs):
             .txt .html .ipynb`), a table with a text column, or a library of Context7 by
             its id, ``/owner/name`` or ``/owner/name/tag`` (where its key or address is
             set; else name the source, so that no mistyped folder is sent there).
+
+            Of a table, ``text`` (or ``content body passage document``) is searched, and
+            ``title`` with it; ``url`` and ``kind`` are shown. The other columns are
+            kept beside it, to filter by and in the column ``fields`` of hits: texts of
+            up to 256 characters, numbers, True and False, dates and times (of UTC where
+            they have no zone), at most 32. A row is known by its column ``id``, or by
+            an index that has a name or is of texts, else by its title, else by what it
+            says: taking rows out or sorting them embeds nothing anew.
         budget_usd : float, optional
             What may be spent on embedding. It stops before more is: what was embedded
             till then is stored, ``error`` says so, and the same call goes on.
@@ -111,6 +125,7 @@ class IndexVerbs(SourceVerbs, VariantVerbs):
             each.library == UNNAMED_TABLE for each in sources
         )
         before = await self._catalog() if nameless else None
+        self._tell_of_columns(sources)
         bar = ProgressBar()
         tools = self._tools(
             notify=self.notify,
@@ -132,6 +147,16 @@ class IndexVerbs(SourceVerbs, VariantVerbs):
         return make_frame(
             "index", [row for report in asked for row in report_records(report)]
         )
+
+    def _tell_of_columns(self, sources: Sequence[Source]) -> None:
+        """Say which columns of a table cannot be filtered by, and why."""
+        for each in sources:
+            left_out = each.kept.left_out if isinstance(each, RowsSource) else {}
+            for name, why in list(left_out.items())[:_SHOWN_COLUMNS]:
+                self.notify(f"The column {name!r:.80} is not kept for filters: {why}.")
+            if len(left_out) > _SHOWN_COLUMNS:
+                more = len(left_out) - _SHOWN_COLUMNS
+                self.notify(f"Nor are {more:,} other columns of {each.library!r}.")
 
     def _tell_of_replaced_table(
         self, held: IndexedLibrary | None, reports: Sequence[IndexReport]
@@ -225,14 +250,15 @@ class IndexVerbs(SourceVerbs, VariantVerbs):
                 'Say what to remove: nb.remove("pandas"), a filter as in search, or '
                 "nb.remove(everything=True)."
             )
+        catalog = await self._catalog()
         conditions = parse_where(
-            {"library": where} if isinstance(where, str) else where
+            {"library": where} if isinstance(where, str) else where,
+            catalog.kinds if catalog is not None else None,
         )
         if not conditions:
             raise InvalidArgumentError(
                 "The filter is empty; nb.remove(everything=True) empties the index."
             )
-        catalog = await self._catalog()
         check_libraries(conditions, catalog)
         if catalog is None or not catalog.libraries:
             return make_frame("remove", [])

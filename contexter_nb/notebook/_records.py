@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from contexter_nb.clients import Library
 from contexter_nb.retrieval import (
+    FIELDS,
     Chunk,
     Explanation,
     Hit,
@@ -82,6 +83,7 @@ def chunk_record(chunk: Chunk) -> dict[str, object]:
         "tokens": chunk.token_count,
         "url": chunk.url,
         "chunk_id": chunk.chunk_id,
+        "fields": dict(chunk.fields),
     }
 
 
@@ -99,6 +101,7 @@ def problem_record(problem: Problem, source: str) -> dict[str, object]:
         "tokens": 0,
         "url": "",
         "chunk_id": "",
+        "fields": {},
         "error": problem.error,
     }
 
@@ -144,6 +147,7 @@ def hit_records(hits: Sequence[Hit]) -> list[dict[str, object]]:
             "text_rank": hit.ranks.get("text"),
             "url": hit.payload["url"],
             "chunk_id": hit.chunk_id,
+            "fields": hit.payload.get(FIELDS, {}),
         }
         for rank, hit in enumerate(hits, start=1)
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ from contexter_nb.notebook._arguments import (
 from contexter_nb.notebook._money_verbs import MoneyVerbs, check_reranker, reranked_from
 from contexter_nb.notebook._records import hit_records, note
 from contexter_nb.retrieval import (
+    LABELS,
     Condition,
     EmbeddedIndex,
     Hit,
@@ -31,8 +33,10 @@ from contexter_nb.retrieval import (
     Vectors,
     Where,
     ask,
+    begin_of,
     embed_cached,
     parse_where,
+    value_in,
 )
 
 if TYPE_CHECKING:
@@ -73,7 +77,9 @@ class SearchVerbs(MoneyVerbs):
         where : mapping, optional
             Column to value, list of values, ``{"not": ...}``, ``{"prefix": "..."}`` or
             a range ``{"gte": 10, "lt": 200}``; columns chunk_id, kind, library,
-            section, source, title, tokens, version.
+            section, source, title, tokens, version, and those of tables (as
+            ``fields.kind`` where one is called as these). Ranges are of numbers and of
+            instants, which may be texts as ``"2026-01-31"``.
         exact : bool, default False
             Compare with every vector, also where `optimize` built an approximate
             index.
@@ -92,8 +98,9 @@ class SearchVerbs(MoneyVerbs):
         pandas.DataFrame
             Best first: rank (int64), score (float64), library, version, title,
             aliases (tuple of str), kind, text, dense_rank and text_rank (Int64,
-            missing where that part did not find it), url, chunk_id. ``attrs`` has
-            query, mode, limit, where, timings_ms, tokens and usd.
+            missing where that part did not find it), url, chunk_id, fields (dict of a
+            row's other columns; empty for what is no row). ``attrs`` has query, mode,
+            limit, where, timings_ms, tokens and usd.
 
         Raises
         ------
@@ -120,15 +127,13 @@ class SearchVerbs(MoneyVerbs):
         query = check_query(query)
         limit = check_limit(limit)
         mode = check_mode(mode)
-        conditions = parse_where(where)
+        conditions = await self._conditions(where)
         check_weights(weights)
         breadth = check_breadth(ef, self.index_store)
         reranker = check_reranker(rerank)
         if reranker is not None:
             self.remote.voyage  # noqa: B018  # without a key nothing is searched first
         started = self.clock.now()
-        if conditions:
-            check_libraries(conditions, await self._catalog())
         vector, tokens, usd = None, 0, 0.0
         if mode != "text":
             vector, tokens, usd = await self._embed_query(query)
@@ -171,6 +176,14 @@ class SearchVerbs(MoneyVerbs):
         attrs |= {"timings_ms": timings, "tokens": tokens, "usd": usd}
         return make_frame("search", hit_records(hits), attrs)
 
+    async def _conditions(self, where: Where | None) -> list[Condition]:
+        """Return what is asked of passages, where there can be such."""
+        catalog = await self._catalog() if where else None
+        conditions = parse_where(where, catalog.kinds if catalog else None)
+        if conditions:
+            check_libraries(conditions, catalog)
+        return conditions
+
     async def _check_values(self, conditions: Sequence[Condition]) -> None:
         """Refuse values that no passage has at all, where an answer is empty.
 
@@ -183,6 +196,31 @@ class SearchVerbs(MoneyVerbs):
                 there = await ask(facets, (each,), limit=max(1, len(each.any_of)))
                 known = await ask(facets, limit=_SUGGESTED_FROM)
                 check_values(each, there, known)
+            elif each.column == LABELS and not each.negated:
+                await self._check_labels(each)
+
+    async def _check_labels(self, condition: Condition) -> None:
+        """Refuse values that no row of any table has in a column."""
+        facets = functools.partial(self.index_store.facets, LABELS)
+        # Among the labels of all columns each is counted by itself.
+        alone = [replace(condition, any_of=(each,)) for each in condition.any_of]
+        met = [
+            bool(await ask(facets, (each,), limit=1)) for each in alone or [condition]
+        ]
+        own = [
+            value_in(each)
+            for each in await ask(facets, limit=_SUGGESTED_FROM)
+            if each.startswith(begin_of(condition.asked))
+        ]
+        asked = [value_in(str(each)) for each in condition.any_of]
+        prefix = value_in(condition.prefix)
+        there = [
+            each for each, found in zip(asked or [prefix], met, strict=True) if found
+        ]
+        shown = replace(
+            condition, column=condition.asked, any_of=tuple(asked), prefix=prefix
+        )
+        check_values(shown, there, own)
 
     async def _embed_query(self, query: str) -> tuple[Vectors, int, float]:
         if isinstance(getattr(self.embedder, "inner", self.embedder), StaticEmbedder):
@@ -228,9 +266,7 @@ class SearchVerbs(MoneyVerbs):
         """
         self._open()
         limit = check_limit(limit)
-        conditions = parse_where(where)
-        if conditions:
-            check_libraries(conditions, await self._catalog())
+        conditions = await self._conditions(where)
         hits = await ask(self.index_store.similar, chunk_id, limit, conditions)
         if not hits:
             await self._check_values(conditions)
@@ -273,7 +309,7 @@ class SearchVerbs(MoneyVerbs):
         """
         self._open()
         query = check_query(query)
-        conditions = parse_where(where)
+        conditions = await self._conditions(where)
         vector, _, _ = await self._embed_query(query)
         answer = await ask(
             self.index_store.explain, query, vector, chunk_id, conditions

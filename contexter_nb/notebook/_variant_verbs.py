@@ -202,7 +202,7 @@ class VariantVerbs:
                     "nb.libraries() for what else is here."
                 )
             with in_variant(name):
-                conditions = parse_where(each.get("where"))
+                conditions = parse_where(each.get("where"), catalog.kinds)
                 if conditions:
                     check_libraries(conditions, catalog)
                 check_breadth(each.get("ef"), verbs.index_store)

@@ -22,6 +22,7 @@ from contexter_nb.retrieval._chunking import (
     chunk_document,
     cut_or_problem,
 )
+from contexter_nb.retrieval._condition import Condition
 from contexter_nb.retrieval._context7_source import Context7Source
 from contexter_nb.retrieval._documents import (
     Chunk,
@@ -82,7 +83,6 @@ from contexter_nb.retrieval._experiments_store import ExperimentStore
 from contexter_nb.retrieval._fastembed import FastEmbedder
 from contexter_nb.retrieval._filters import (
     FILTER_COLUMNS,
-    Condition,
     Where,
     parse_where,
 )
@@ -126,6 +126,14 @@ from contexter_nb.retrieval._ranking import (
     PartRank,
 )
 from contexter_nb.retrieval._rounding import RoundedEmbedder, check_dtype
+from contexter_nb.retrieval._row_fields import (
+    FIELDS,
+    LABELS,
+    ROW_COLUMNS,
+    begin_of,
+    merged_kinds,
+    value_in,
+)
 from contexter_nb.retrieval._run_files import TrecFile, trec_files
 from contexter_nb.retrieval._server_index import COLLECTION, ServerIndex
 from contexter_nb.retrieval._slices import in_thread
@@ -144,6 +152,7 @@ from contexter_nb.retrieval._voyage_embedder import VoyageEmbedder
 
 __all__ = [
     "ask",
+    "begin_of",
     "Budget",
     "BUDGET_TOKENS",
     "CachedEmbeddings",
@@ -180,6 +189,7 @@ __all__ = [
     "ExperimentStore",
     "Explanation",
     "FastEmbedder",
+    "FIELDS",
     "FILTER_COLUMNS",
     "find",
     "fold_repeats",
@@ -205,11 +215,13 @@ __all__ = [
     "KeptSource",
     "known_item_query",
     "KnownEmbeddings",
+    "LABELS",
     "LEAST_BUDGET_TOKENS",
     "library_source",
     "MARKUP_BY_ENDING",
     "MAX_GRADE",
     "MAX_LIMIT",
+    "merged_kinds",
     "MODES",
     "ModulesSource",
     "MOST_BUDGET_TOKENS",
@@ -242,6 +254,7 @@ __all__ = [
     "repair",
     "repaired",
     "RoundedEmbedder",
+    "ROW_COLUMNS",
     "RowsSource",
     "ServerIndex",
     "shuffled",
@@ -258,6 +271,7 @@ __all__ = [
     "trec_files",
     "TrecFile",
     "usd_at_most",
+    "value_in",
     "Vectors",
     "VoyageEmbedder",
     "Where",

@@ -10,6 +10,7 @@ from pathlib import Path
 from contexter_nb.core import HomeError, IndexMismatchError
 from contexter_nb.retrieval._chunking import CHUNKING_VERSION
 from contexter_nb.retrieval._embedders import Embedder
+from contexter_nb.retrieval._row_fields import merged_kinds
 
 FORMAT = 1
 _FILE = "catalog.json"
@@ -25,6 +26,8 @@ class IndexedLibrary:
         That of its source when it was indexed in full; empty while it is in part.
     indexed_at : str
         UTC time, ISO 8601.
+    kinds : dict of str to str
+        Of the columns that its rows have beside their text; empty for what has none.
     """
 
     library: str
@@ -35,6 +38,7 @@ class IndexedLibrary:
     tokens: int
     indexed_at: str
     fingerprint: str
+    kinds: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,11 @@ class Catalog:
     def chunks(self) -> int:
         """Return how many chunks the index holds."""
         return sum(each.chunks for each in self.libraries.values())
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Return the kinds of the columns of all tables, by name."""
+        return merged_kinds(each.kinds for each in self.libraries.values())
 
     def with_library(self, library: IndexedLibrary) -> Catalog:
         """Return a catalog in which this library's entry is replaced.

@@ -249,7 +249,8 @@ class _Describer:
 
     def unit(self, path: HeadingPath) -> tuple[str, ...]:
         """Return the key of what one hit stands for."""
-        return (self.document.library, self.document.source, self.document.title)
+        document = self.document
+        return (document.library, document.source, document.key or document.title)
 
     def embedded(self, path: HeadingPath, body: str, lead: bool) -> str:
         raise NotImplementedError
@@ -269,7 +270,7 @@ class _Describer:
         taken.add(place)
         parts = {
             "library": document.library,
-            "document": document.title,
+            "document": document.key or document.title,
             "version": document.version,
             "source": document.source,
             "title": self.title(path),
@@ -283,11 +284,14 @@ class _Describer:
         }
         # No part holds a NUL: `repair` took them out.
         stored = "\0".join((*parts.values(), *document.aliases, str(self.prior)))
+        if document.fields:
+            stored += f"\0{json.dumps(document.fields)}"
         return Chunk(
             **parts,
             chunk_id=f"{digits}{place:0{PLACE_DIGITS}x}",
             aliases=document.aliases,
             prior=self.prior,
+            fields=document.fields,
             token_count=count_tokens(parts["embedded_text"]),
             content_hash=hashlib.blake2b(stored.encode(), digest_size=16).hexdigest(),
         )
@@ -335,14 +339,18 @@ class _Page(_Describer):
     def title(self, path: HeadingPath) -> str:
         return " › ".join((self.document.title, *path))
 
+    def context(self, path: HeadingPath) -> str:
+        """Return what is searched of the titles."""
+        return self.title(path) if self.document.named else " › ".join(path)
+
     def embedded(self, path: HeadingPath, body: str, lead: bool) -> str:
-        return f"{self.title(path)}\n{body}"
+        return f"{self.context(path)}\n{body}".lstrip("\n")
 
     def lexical(self, path: HeadingPath, body: str, lead: bool) -> str:
-        return f"{self.title(path)}\n{body}"
+        return f"{self.context(path)}\n{body}".lstrip("\n")
 
     def gist(self, path: HeadingPath, body: str) -> str:
-        return f"{self.title(path)} {body[:_GIST_CHARS]}"
+        return f"{self.context(path)} {body[:_GIST_CHARS]}".lstrip(" ")
 
 
 def _folded(text: str) -> str:

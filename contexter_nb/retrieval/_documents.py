@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from contexter_nb.core import InvalidArgumentError
+from contexter_nb.retrieval._row_fields import FieldValue
 from contexter_nb.retrieval._text import repair
 
 DOCUMENT_DIGITS = 12
@@ -44,6 +45,12 @@ class Document:
         What other documents say of this one (their "See Also" entries).
     mentions : int
         How many documents of the library name this one.
+    fields : tuple of (str, str or int or float or bool)
+        The other columns of a row, name and value.
+    key : str
+        What it is known by where titles are not its own; the title where empty.
+    named : bool
+        Whether its title says anything of it, so that it is searched, too.
     """
 
     library: str
@@ -58,6 +65,9 @@ class Document:
     url: str = ""
     described: tuple[str, ...] = ()
     mentions: int = 0
+    fields: tuple[tuple[str, FieldValue], ...] = ()
+    key: str = ""
+    named: bool = True
 
 
 def repaired(document: Document) -> tuple[Document, list[str]]:
@@ -106,6 +116,8 @@ class Collected:
         Changes when the source does; empty where that cannot be told cheaply.
     complete : bool
         Whether all of it was read: only then may chunks not seen again be removed.
+    kinds : dict of str to str
+        Of the columns that rows have beside their text.
     """
 
     library: str
@@ -115,6 +127,7 @@ class Collected:
     problems: list[Problem] = field(default_factory=list)
     fingerprint: str = ""
     complete: bool = True
+    kinds: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +153,8 @@ class Chunk:
         Length of `embedded_text` by `count_tokens`, an estimate no model is asked for.
     content_hash : str
         Hash of all that is stored; tells whether a passage changed.
+    fields : tuple of (str, str or int or float or bool)
+        The other columns of a row, name and value.
     """
 
     chunk_id: str
@@ -159,6 +174,7 @@ class Chunk:
     prior: float
     token_count: int
     content_hash: str
+    fields: tuple[tuple[str, FieldValue], ...] = ()
 
 
 def point_id(chunk_id: str) -> int:

@@ -14,10 +14,12 @@ import qdrant_edge as edge
 from contexter_nb.core import HomeError
 from contexter_nb.retrieval._documents import Chunk, point_id
 from contexter_nb.retrieval._embedders import Vectors
+from contexter_nb.retrieval._row_fields import FIELDS, LABELS, label_of
 
 DENSE, TEXT = "dense", "text"
 _SHARD = "shard"
 KEYWORDS = ("kind", "library", "section", "source", "version")
+PREFIXES = ("title", LABELS)
 _AVERAGE_TOKENS = 100.0
 _MAX_LINES = 40
 _PAGE = 10_000
@@ -45,11 +47,12 @@ def create_shard(folder: Path, dimension: int) -> None:
                 column, edge.PayloadSchemaType.Keyword
             )
         )
-    shard.update(
-        edge.UpdateOperation.create_field_index(
-            "title", edge.KeywordIndexParams(prefix=True)
+    for column in PREFIXES:
+        shard.update(
+            edge.UpdateOperation.create_field_index(
+                column, edge.KeywordIndexParams(prefix=True)
+            )
         )
-    )
     shard.update(
         edge.UpdateOperation.create_field_index(
             "tokens", edge.PayloadSchemaType.Integer
@@ -86,7 +89,10 @@ def line_hashes(text: str) -> list[int]:
 
 def payload_of(chunk: Chunk, terms: str) -> Payload:
     """Return what is stored beside a chunk's vectors, here and on a server."""
+    labels = [label_of(name, value) for name, value in chunk.fields]
+    own = {FIELDS: dict(chunk.fields), LABELS: labels} if labels else {}
     return {
+        **own,
         "library": chunk.library,
         "document": chunk.document,
         "version": chunk.version,

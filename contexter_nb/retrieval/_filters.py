@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import qdrant_edge as edge
 
 from contexter_nb.core import InvalidArgumentError, did_you_mean
+from contexter_nb.retrieval._condition import Condition, Scalar
 from contexter_nb.retrieval._documents import point_id
+from contexter_nb.retrieval._row_fields import FIELDS
+from contexter_nb.retrieval._row_filters import row_conditions
 
-Scalar = str | int | float
 Where = Mapping[str, object]
 
 TEXT_COLUMNS = ("chunk_id", "kind", "library", "section", "source", "title", "version")
@@ -20,33 +21,13 @@ NUMBER_COLUMNS = ("tokens",)
 FILTER_COLUMNS = tuple(sorted(TEXT_COLUMNS + NUMBER_COLUMNS))
 # From here on a float cannot tell neighbours apart, and the engine takes no more.
 _TOO_LARGE = 2**53
+_SHOWN_NAMES = 20
 _RANGES = ("gt", "gte", "lt", "lte")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """One checked condition on one column.
-
-    Attributes
-    ----------
-    any_of : tuple
-        The column is one of these; empty for another sort of condition.
-    negated : bool
-        The condition must not hold.
-    prefix : str
-        The column starts with this.
-    bounds : tuple of (str, float)
-        ``gt gte lt lte`` and their limits.
-    """
-
-    column: str
-    any_of: tuple[Scalar, ...] = ()
-    negated: bool = False
-    prefix: str = ""
-    bounds: tuple[tuple[str, float], ...] = ()
-
-
-def parse_where(where: Where | None) -> list[Condition]:
+def parse_where(
+    where: Where | None, kinds: Mapping[str, str] | None = None
+) -> list[Condition]:
     """Check a filter and return its conditions, all of which must hold.
 
     Parameters
@@ -54,7 +35,10 @@ def parse_where(where: Where | None) -> list[Condition]:
     where : mapping or None
         Column to a value, a list of values (any of them), or a mapping:
         ``{"not": value or list}``, ``{"prefix": "pandas.DataFrame."}`` for text,
-        ``{"gte": 10, "lt": 200}`` for numbers.
+        ``{"gte": 10, "lt": 200}`` for numbers, and for instants of tables.
+    kinds : mapping of str to str, optional
+        The columns of tables that may be asked for, too, and their kinds. One that is
+        called as one of the others is asked for as ``fields.tokens``.
 
     Raises
     ------
@@ -76,16 +60,30 @@ def parse_where(where: Where | None) -> list[Condition]:
     conditions: list[Condition] = []
     for column, wanted in where.items():
         if column not in FILTER_COLUMNS:
-            raise InvalidArgumentError(
-                f"where names an unknown column {column!r}; there are "
-                f"{', '.join(FILTER_COLUMNS)}."
-                f"{did_you_mean(str(column), FILTER_COLUMNS)}"
-            )
+            name = _own_name(column, kinds or {})
+            conditions += row_conditions(name, (kinds or {})[name], wanted)
+            continue
         if isinstance(wanted, Mapping):
             conditions += _operators(column, wanted)
         else:
             conditions.append(Condition(column=column, any_of=_values(column, wanted)))
     return conditions
+
+
+def _own_name(column: object, kinds: Mapping[str, str]) -> str:
+    """Return the name of a table's column, or refuse one that nothing has."""
+    name = str(column)
+    if name not in kinds:
+        name = name.removeprefix(f"{FIELDS}.")
+    if isinstance(column, str) and name in kinds:
+        return name
+    known = [*FILTER_COLUMNS, *sorted(set(kinds) - set(FILTER_COLUMNS))]
+    shown = known[: len(FILTER_COLUMNS) + _SHOWN_NAMES]
+    more = f" and {len(known) - len(shown)} more" if len(known) > len(shown) else ""
+    raise InvalidArgumentError(
+        f"where names an unknown column {column!r}; there are {', '.join(shown)}{more}."
+        f"{did_you_mean(str(column), known)}"
+    )
 
 
 def _operators(column: str, wanted: Mapping[object, object]) -> list[Condition]:
@@ -176,6 +174,9 @@ def _engine_condition(condition: Condition) -> edge.ConditionType:
         return edge.HasIdCondition({point_id(str(each)) for each in condition.any_of})
     if condition.prefix:
         return edge.FieldCondition(key, match=edge.MatchPrefix(condition.prefix))
+    if condition.instants:
+        limits = {name: each.isoformat() for name, each in condition.instants}
+        return edge.FieldCondition(key, range=edge.RangeDateTime(**limits))
     if condition.bounds:
         return edge.FieldCondition(key, range=edge.RangeFloat(**dict(condition.bounds)))
     return edge.FieldCondition(key, match=edge.MatchAny(list(condition.any_of)))  # type: ignore[arg-type]  # all of one type

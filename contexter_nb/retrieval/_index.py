@@ -25,11 +25,12 @@ from contexter_nb.core import (
     UnknownChunkError,
 )
 from contexter_nb.retrieval._catalog import Catalog
+from contexter_nb.retrieval._condition import Condition
 from contexter_nb.retrieval._documents import document_of, point_id
 from contexter_nb.retrieval._elsewhere import indexed_elsewhere
 from contexter_nb.retrieval._embedders import Embedder, Vectors
 from contexter_nb.retrieval._engine import OpenShard
-from contexter_nb.retrieval._filters import Condition, engine_filter
+from contexter_nb.retrieval._filters import engine_filter
 from contexter_nb.retrieval._generations import Generations, Lease
 from contexter_nb.retrieval._index_writer import IndexWriter, content_hashes
 from contexter_nb.retrieval._query_words import QueryWords

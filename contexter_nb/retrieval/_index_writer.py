@@ -11,6 +11,7 @@ import qdrant_edge as edge
 
 from contexter_nb.core import HomeError
 from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
+from contexter_nb.retrieval._condition import Condition
 from contexter_nb.retrieval._documents import Chunk, chunk_id_of, point_id
 from contexter_nb.retrieval._embedders import Embedder, Vectors
 from contexter_nb.retrieval._engine import (
@@ -20,7 +21,7 @@ from contexter_nb.retrieval._engine import (
     points,
     scroll,
 )
-from contexter_nb.retrieval._filters import Condition, engine_filter
+from contexter_nb.retrieval._filters import engine_filter
 from contexter_nb.retrieval._generations import Staging
 from contexter_nb.retrieval._term_match import TermMatcher
 

@@ -501,6 +501,7 @@ class _LibraryJob:
             tokens=0,
             indexed_at=self.tools.clock.wall().isoformat(timespec="seconds"),
             fingerprint="",
+            kinds=collected.kinds,
         )
         entry = await ask(self.writer.remaining, entry)
         if complete:

@@ -16,7 +16,7 @@ from contexter_nb.retrieval._atomic_file import write_atomically
 from contexter_nb.retrieval._documents import Collected, Document, repaired
 from contexter_nb.retrieval._slices import in_thread
 
-FORMAT = 1
+FORMAT = 2
 _ENDING = ".json.gz"
 _DIGEST_BYTES = 8
 
@@ -77,6 +77,7 @@ class KeptDocuments:
             "library": collected.library,
             "version": collected.version,
             "source": collected.source,
+            "kinds": collected.kinds,
             "documents": [_as_json(each) for each in documents],
         }
         # A time in the header would make the same documents look like others.
@@ -112,6 +113,7 @@ class KeptDocuments:
                 library=library,
                 version=content["version"],
                 source=content["source"],
+                kinds=content["kinds"],
                 documents=[_from_json(each, content) for each in content["documents"]],
             )
         except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError):
@@ -269,6 +271,7 @@ def _from_json(values: list[object], content: dict[str, str]) -> Document:
     own = dict(zip(_FIELDS, values, strict=True))
     for name in ("aliases", "described"):
         own[name] = tuple(own[name])  # type: ignore[arg-type]  # a list of texts
+    own["fields"] = tuple(map(tuple, own["fields"]))  # type: ignore[call-overload]  # of pairs
     shared = {name: content[name] for name in _SHARED}
     return Document(**shared, **own)  # type: ignore[arg-type]  # as they were written
 

@@ -16,6 +16,8 @@ from contexter_nb.retrieval._embedders import Embedder
 NOTES = {"record": "library"}
 _BETWEEN = " | "
 _FIELDS = {each.name for each in dataclasses.fields(IndexedLibrary)}
+# What notes of before have not.
+_ADDED = {"kinds"}
 
 
 def identity_of(embedder: Embedder) -> str:
@@ -68,9 +70,9 @@ def catalog_of(
 
 def _entry(note: Mapping[str, Any]) -> IndexedLibrary | None:
     kept = note.get("entry")
-    if not isinstance(kept, Mapping) or not kept.keys() >= _FIELDS:
+    if not isinstance(kept, Mapping) or not kept.keys() >= _FIELDS - _ADDED:
         return None
-    return IndexedLibrary(**{name: kept[name] for name in _FIELDS})
+    return IndexedLibrary(**{name: kept[name] for name in _FIELDS if name in kept})
 
 
 def note_key(library: str) -> str:

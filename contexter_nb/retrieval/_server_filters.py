@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from contexter_nb.retrieval._condition import Condition
 from contexter_nb.retrieval._documents import point_id
-from contexter_nb.retrieval._filters import Condition
 
 
 def server_where(
@@ -39,6 +39,8 @@ def _one(condition: Condition) -> dict[str, Any]:
         return {"$not": ids} if condition.negated else ids
     if condition.prefix:
         return {column: {"prefix": condition.prefix}}
+    if condition.instants:
+        return {column: dict(condition.instants)}
     if condition.bounds:
         return {column: dict(condition.bounds)}
     return {column: {"not": wanted} if condition.negated else wanted}

@@ -25,9 +25,9 @@ from contexter_nb.core import (
     together,
 )
 from contexter_nb.retrieval._catalog import Catalog
+from contexter_nb.retrieval._condition import Condition
 from contexter_nb.retrieval._documents import chunk_id_of, document_of, point_id
 from contexter_nb.retrieval._embedders import Embedder, Vectors
-from contexter_nb.retrieval._filters import Condition
 from contexter_nb.retrieval._fusion import Candidate
 from contexter_nb.retrieval._query_words import QueryWords
 from contexter_nb.retrieval._ranking import (

@@ -9,10 +9,16 @@ from typing import Any
 from contexter_nb.clients import Point, QdrantAPIClient
 from contexter_nb.core import NotFoundError
 from contexter_nb.retrieval._catalog import Catalog, IndexedLibrary
+from contexter_nb.retrieval._condition import Condition
 from contexter_nb.retrieval._documents import Chunk, chunk_id_of, point_id
 from contexter_nb.retrieval._embedders import Embedder, Vectors
-from contexter_nb.retrieval._engine import KEYWORDS, Payload, bm25, payload_of
-from contexter_nb.retrieval._filters import Condition
+from contexter_nb.retrieval._engine import (
+    KEYWORDS,
+    PREFIXES,
+    Payload,
+    bm25,
+    payload_of,
+)
 from contexter_nb.retrieval._index_writer import Refused
 from contexter_nb.retrieval._server_catalog import (
     NOTES,
@@ -28,7 +34,7 @@ from contexter_nb.retrieval._term_match import TermMatcher
 PAGE_POINTS = 1_000
 _INDEXES = {
     **dict.fromkeys((*KEYWORDS, "record"), "keyword"),
-    "title": "prefix",
+    **dict.fromkeys(PREFIXES, "prefix"),
     "tokens": "integer",
 }
 

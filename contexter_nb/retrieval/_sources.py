@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -20,6 +21,7 @@ from contexter_nb.retrieval._child import (
     inspect_modules,
 )
 from contexter_nb.retrieval._documents import Collected, Document, Problem
+from contexter_nb.retrieval._row_fields import KeptColumns, fields_of, kept_columns
 from contexter_nb.retrieval._slices import in_thread
 
 MAX_RESTARTS = 5
@@ -312,15 +314,29 @@ class FolderSource:
 
 @dataclass(frozen=True, slots=True)
 class RowsSource:
-    """Rows of a table: ``text`` and, where given, ``title``, ``url``, ``kind``."""
+    """Rows of a table: ``text`` and, where given, ``title``, ``url``, ``kind``.
+
+    What else they have is kept beside it (`kept_columns`).
+
+    Attributes
+    ----------
+    keys : sequence of str or None
+        What each row is known by, no two the same.
+    """
 
     rows: Sequence[Mapping[str, Any]]
     library: str
     version: str = ""
+    keys: Sequence[str] | None = None
+
+    @property
+    def kept(self) -> KeptColumns:
+        """Which columns are kept beside the text."""
+        return kept_columns(self.rows)
 
     def fingerprint(self) -> str:
         """Return what changes when a row does."""
-        digest = hashlib.blake2b(digest_size=16)
+        digest = hashlib.blake2b(repr(self.keys).encode(), digest_size=16)
         for row in self.rows:
             cells = repr(sorted(row.items(), key=repr))
             digest.update(cells.encode("utf-8", "backslashreplace"))
@@ -330,15 +346,9 @@ class RowsSource:
         """Turn rows into documents; one without text becomes a problem."""
         documents: list[Document] = []
         problems: list[Problem] = []
-        titles: dict[str, int] = {}
-        taken: set[str] = set()
-        for at, row in enumerate(self.rows):
+        kinds = self.kept.kinds
+        for at, (row, key) in enumerate(zip(self.rows, self._keys(), strict=True)):
             title = str(row.get("title") or f"row {at}")
-            base = title
-            while title in taken:
-                titles[base] = titles.get(base, 1) + 1
-                title = f"{base} ({titles[base]})"
-            taken.add(title)
             text = row.get("text")
             if not isinstance(text, str) or not text.strip():
                 problems.append(
@@ -361,6 +371,9 @@ class RowsSource:
                     text=text,
                     markup="markdown",
                     url=url if url.startswith(("https://", "http://")) else "",
+                    fields=fields_of(row, kinds),
+                    key=key,
+                    named=bool(row.get("title")),
                 )
             )
         return Collected(
@@ -370,7 +383,30 @@ class RowsSource:
             documents=documents,
             problems=problems,
             fingerprint=self.fingerprint() if not problems else "",
+            kinds=kinds,
         )
+
+    def _keys(self) -> list[str]:
+        """Return what each row is known by, wherever in the table it stands.
+
+        That is its key, where rows have such; its title, where no other has it; or what
+        it says, so that rows which are taken out or put in change no others.
+        """
+        if self.keys is not None:
+            return [f"key {each}" for each in self.keys]
+        titles = Counter(str(row.get("title") or "") for row in self.rows)
+        taken: Counter[str] = Counter()
+        found = []
+        for row in self.rows:
+            title = str(row.get("title") or "")
+            if title and titles[title] == 1:
+                found.append("")
+                continue
+            said = f"{title}\0{row.get('text')}".encode("utf-8", "backslashreplace")
+            key = hashlib.blake2b(said, digest_size=8).hexdigest()
+            taken[key] += 1
+            found.append(f"text {key} {taken[key]}")
+        return found
 
 
 def library_source(

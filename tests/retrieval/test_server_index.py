@@ -684,7 +684,7 @@ def test_over_the_wire_it_makes_the_indexes_that_filters_need(tmp_path: Path) ->
             assert len(await index.search("word", vector, conditions=where)) == 3
             made = wire.schema["contexter"]
             assert set(made) == {
-                *("kind", "library", "record", "section", "source"),
+                *("kind", "labels", "library", "record", "section", "source"),
                 *("title", "tokens", "version"),
             }
             assert "embedded_text" not in json.dumps(wire.bodies["upsert"])

@@ -14,10 +14,12 @@ import pytest
 from contexter_nb.core import SourceError
 from contexter_nb.retrieval import (
     MARKUP_BY_ENDING,
+    Chunk,
     Collected,
     FolderSource,
     RowsSource,
     _sources,
+    chunk_document,
 )
 
 
@@ -202,6 +204,18 @@ def collect_rows(*rows: dict[Any, Any]) -> Collected:
     return asyncio.run(RowsSource(rows=rows, library="faq").collect())
 
 
+def chunks_of(collected: Collected) -> dict[str, Chunk]:
+    """Return the passages of documents by id."""
+    chunks = [each for one in collected.documents for each in chunk_document(one)]
+    return {each.chunk_id: each for each in chunks}
+
+
+def ids_of(*rows: dict[Any, Any]) -> dict[str, str]:
+    """Return what is embedded of each row, by the id of its passage."""
+    chunks = chunks_of(collect_rows(*rows))
+    return {key: each.embedded_text for key, each in chunks.items()}
+
+
 def test_each_row_is_a_document() -> None:
     """Title, kind and page come from the row where it has them."""
     collected = collect_rows(
@@ -231,10 +245,41 @@ def test_a_row_without_text_is_a_problem(text: object) -> None:
     "titles",
     [["a", "a", "a"], ["a", "a", "a (2)"], ["a (2)", "a", "a"], ["row 1", None]],
 )
-def test_rows_of_one_title_keep_titles_of_their_own(titles: list[str | None]) -> None:
-    """No two rows are the same document, whatever their titles."""
-    collected = collect_rows(*({"text": "x", "title": title} for title in titles))
-    assert len(found(collected)) == len(titles)
+def test_rows_of_one_title_are_documents_of_their_own(titles: list[str | None]) -> None:
+    """No two rows are the same passage, whatever their titles and texts."""
+    rows = [{"text": "x", "title": each} for each in titles]
+    assert len(ids_of(*rows)) == len(titles)
+
+
+@pytest.mark.parametrize("title", [None, "of all", "of {at} alone"])
+def test_rows_that_come_and_go_change_no_others(title: str | None) -> None:
+    """Sorted, or with some left out, each row keeps its id and what is embedded."""
+    rows = [
+        {"text": f"text {at}", "title": title and title.format(at=at)}
+        for at in range(9)
+    ]
+    before = ids_of(*rows)
+    assert ids_of(*rows[::-1]) == before
+    assert ids_of(*rows[1:5], *rows[7:]).items() <= before.items()
+
+
+def test_rows_of_a_key_are_known_by_it() -> None:
+    """A title or a text that changes makes no other passage of it."""
+    before, after = (
+        asyncio.run(RowsSource(rows=rows, library="faq", keys=["T1", "T2"]).collect())
+        for rows in (
+            [{"text": "a", "title": "x"}, {"text": "b", "title": "x"}],
+            [{"text": "c", "title": "y"}, {"text": "c"}],
+        )
+    )
+    assert set(chunks_of(before)) == set(chunks_of(after))
+
+
+def test_a_title_that_only_counts_is_not_searched() -> None:
+    """Of a row without a title its text is embedded, and nothing else."""
+    (chunk,) = chunks_of(collect_rows({"text": "an apple"})).values()
+    assert (chunk.title, chunk.embedded_text) == ("row 0", "an apple")
+    assert "row" not in f"{chunk.lexical_text} {chunk.gist}"
 
 
 @pytest.mark.parametrize(
