@@ -125,7 +125,11 @@ from contexter_nb.retrieval._ranking import (
 )
 from contexter_nb.retrieval._rounding import RoundedEmbedder, check_dtype
 from contexter_nb.retrieval._run_files import TrecFile, trec_files
-from contexter_nb.retrieval._server_index import COLLECTION, ServerIndex
+from contexter_nb.retrieval._server_index import (
+    COLLECTION,
+    ServerIndex,
+    delete_collections,
+)
 from contexter_nb.retrieval._slices import in_thread
 from contexter_nb.retrieval._sources import (
     MARKUP_BY_ENDING,
@@ -158,6 +162,7 @@ __all__ = [
     "cut_or_problem",
     "cutoff_of",
     "DEFAULT_METRICS",
+    "delete_collections",
     "delete_indexes",
     "Document",
     "document_grades",
