@@ -30,6 +30,7 @@ from contexter_nb.retrieval import (
     RowsSource,
     Source,
     library_source,
+    repair,
 )
 
 if TYPE_CHECKING:
@@ -383,7 +384,9 @@ def _folder(path: Path, name: str | None) -> FolderSource:
             f"{path.name} has an ending that is not known; files may end in "
             f"{' '.join(sorted(MARKUP_BY_ENDING))}."
         )
-    return FolderSource(path=path, library=name or path.resolve().name)
+    # A name of a file need not be a text, and one of a library is stored.
+    library, _ = repair(name or path.resolve().name)
+    return FolderSource(path=path, library=library)
 
 
 def _is_frame(what: object) -> bool:
@@ -409,7 +412,7 @@ def _rows(frame: Any, name: str | None) -> RowsSource:
         row = {str(key): _plain(value) for key, value in record.items()}
         row["text"] = row.pop(text)
         rows.append(row)
-    library = name or str(table.attrs.get("name") or UNNAMED_TABLE)
+    library, _ = repair(name or str(table.attrs.get("name") or UNNAMED_TABLE))
     return RowsSource(rows=rows, library=library)
 
 
