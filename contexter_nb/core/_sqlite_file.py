@@ -191,7 +191,8 @@ class SQLiteFile:
         with contextlib.suppress(FileExistsError):
             # Never open one that exists: closing it would end SQLite's locks on it.
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
-            os.close(os.open(self._path, flags, 0o600))
+            # Where a link leads to, too: SQLite would make that for all to read.
+            os.close(os.open(os.path.realpath(self._path), flags, 0o600))
         with contextlib.suppress(OSError):  # it may be another's, and usable still
             if self._path.is_file():  # a folder could not be entered any more
                 os.chmod(self._path, 0o600)

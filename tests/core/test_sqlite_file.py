@@ -629,6 +629,22 @@ def test_a_folder_in_its_place_is_left_as_it_is(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o755
 
 
+def test_a_file_behind_a_link_is_private_from_the_start(path: Path) -> None:
+    """Also where the link leads to nothing yet; its log lies beside it."""
+    path.parent.mkdir()
+    elsewhere = path.with_name("elsewhere.sqlite")
+    path.symlink_to(elsewhere)
+    before = os.umask(0o022)
+    try:
+        with opened(path) as file:
+            file.use(add("a"))
+            for ending in ("", "-wal", "-shm"):
+                mode = os.stat(f"{elsewhere}{ending}").st_mode
+                assert stat.S_IMODE(mode) == 0o600
+    finally:
+        os.umask(before)
+
+
 def test_a_damaged_text_costs_no_other(path: Path) -> None:
     """What cannot be read of it is replaced by a mark."""
     with opened(path) as file:
