@@ -8,7 +8,7 @@ Auth       `AuthHandler`: a flow of steps, `SendRequest` and `GetToken`
 Errors     the whole tree, what an error came of (`causes_of`), and how it is sorted
            (`ErrorContext`)
 Secrets    `Secret`, `scrub`, `without_frames`
-Files      `SQLiteFile` of a `SQLiteFormat`, `immediate`
+Files      `SQLiteFile` of a `SQLiteFormat`, `immediate`, `damaged`
 Tasks      `together`, `at_loop_end`
 Doors      `Clock`, `new_random`, `new_id`
 """
@@ -80,7 +80,12 @@ from contexter_nb.core._secret import (
     without_frames,
 )
 from contexter_nb.core._severity import ErrorCategory, ErrorContext, ErrorSeverity
-from contexter_nb.core._sqlite_file import SQLiteFile, SQLiteFormat, immediate
+from contexter_nb.core._sqlite_file import (
+    SQLiteFile,
+    SQLiteFormat,
+    damaged,
+    immediate,
+)
 from contexter_nb.core._suggest import closest, did_you_mean
 from contexter_nb.core._together import together
 from contexter_nb.core._trace import Attempt, Tier, Trace
@@ -116,6 +121,7 @@ __all__ = [
     "ConnectionFailedError",
     "ConnectionLostError",
     "ContexterError",
+    "damaged",
     "DeadlineExceededError",
     "DecodingError",
     "DEFAULT_MAX_BYTES",

@@ -26,6 +26,10 @@ _BESIDE = ("-wal", "-shm", "-journal")
 _log = logging.getLogger(__name__)
 
 
+def _readable(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SQLiteFormat:
     """What tells the files of one kind from all others, and how one is made.
@@ -51,7 +55,8 @@ class SQLiteFormat:
     new_pragmas, pragmas : mapping of str to str or int
         Set before a new file is filled; set whenever a file is opened.
     text_factory : callable
-        What makes a value of the bytes of a text.
+        What makes a value of the bytes of a text; by default a text, in which what is
+        damaged is replaced by U+FFFD.
     """
 
     what: str
@@ -63,7 +68,7 @@ class SQLiteFormat:
     unmarked: str = ""
     new_pragmas: Mapping[str, str | int] = field(default_factory=dict)
     pragmas: Mapping[str, str | int] = field(default_factory=dict)
-    text_factory: Callable[[bytes], Any] = str
+    text_factory: Callable[[bytes], Any] = _readable
 
 
 class SQLiteFile:
@@ -151,7 +156,7 @@ class SQLiteFile:
         with self._mutex:
             try:
                 return work(self._opened())
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 if not _is_damage(error):
                     raise
                 self._set_aside(error)
@@ -186,9 +191,11 @@ class SQLiteFile:
         with contextlib.suppress(FileExistsError):
             # Never open one that exists: closing it would end SQLite's locks on it.
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
-            os.close(os.open(self._path, flags, 0o600))
+            # Where a link leads to, too: SQLite would make that for all to read.
+            os.close(os.open(os.path.realpath(self._path), flags, 0o600))
         with contextlib.suppress(OSError):  # it may be another's, and usable still
-            os.chmod(self._path, 0o600)
+            if self._path.is_file():  # a folder could not be entered any more
+                os.chmod(self._path, 0o600)
         # Looked at before it is opened: where it is replaced in between, the next use
         # sees a difference.
         self._identity = self._on_disk()
@@ -279,7 +286,7 @@ class SQLiteFile:
                 threading.Event().wait(_WAL_WAIT_SECONDS)
         _set_pragmas(database, {"busy_timeout": round(self._busy_seconds * 1000)})
 
-    def _set_aside(self, error: Exception) -> None:
+    def _set_aside(self, error: sqlite3.DatabaseError | UnicodeDecodeError) -> None:
         damaged = self._identity
         self._disconnect()
         with self._lock():
@@ -296,7 +303,7 @@ class SQLiteFile:
             "is begun.",
             self._kind.what,
             self._path,
-            error,
+            "its schema is damaged" if isinstance(error, UnicodeDecodeError) else error,
             aside.name,
         )
 
@@ -364,16 +371,37 @@ def immediate(database: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-class _ForeignFileError(sqlite3.DatabaseError):
+class _DamagedFileError(sqlite3.DatabaseError):
+    """What is in a file cannot be."""
+
+
+def damaged(said: str) -> sqlite3.DatabaseError:
+    """Return what work raises that finds in a file what cannot be.
+
+    `SQLiteFile.use` then sets the file aside.
+
+    Parameters
+    ----------
+    said : str
+        What is wrong with it.
+    """
+    return _DamagedFileError(said)
+
+
+class _ForeignFileError(_DamagedFileError):
     """A database of something else, or of another format."""
 
 
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
+def _is_damage(error: sqlite3.DatabaseError | UnicodeDecodeError) -> bool:
+    if isinstance(error, UnicodeDecodeError):
+        # SQLite names a table whose damaged name Python cannot read.
+        return error.object.startswith(b"malformed database schema")
     code = getattr(error, "sqlite_errorcode", -1) & 0xFF
     return (
-        isinstance(error, _ForeignFileError)
+        isinstance(error, _DamagedFileError)
         or code in _DAMAGED
         or _lacks_something(error)
+        or str(error) == "unsupported file format"
     )
 
 

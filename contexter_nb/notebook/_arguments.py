@@ -30,6 +30,7 @@ from contexter_nb.retrieval import (
     FolderSource,
     Source,
     library_source,
+    repair,
 )
 
 if TYPE_CHECKING:
@@ -387,4 +388,6 @@ def _folder(path: Path, name: str | None) -> FolderSource:
             f"{path.name} has an ending that is not known; files may end in "
             f"{' '.join(sorted(MARKUP_BY_ENDING))}."
         )
-    return FolderSource(path=path, library=name or path.resolve().name)
+    # A name of a file need not be a text, and one of a library is stored.
+    library, _ = repair(name or path.resolve().name)
+    return FolderSource(path=path, library=library)

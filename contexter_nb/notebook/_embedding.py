@@ -6,10 +6,11 @@ import hashlib
 import inspect
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from contexter_nb.clients import voyage_models
-from contexter_nb.core import InvalidArgumentError, did_you_mean
+from contexter_nb.core import Clock, InvalidArgumentError, did_you_mean
 from contexter_nb.notebook._remote import Remote
 from contexter_nb.notebook._settings import check_embedder
 from contexter_nb.notebook._whereabouts import LOCAL, mode_of
@@ -24,10 +25,15 @@ from contexter_nb.retrieval import (
     StaticEmbedder,
     TermMatcher,
     VoyageEmbedder,
+    delete_collections,
+    delete_indexes,
 )
 
 VARIANTS = "variants"
+_ON_SERVER = f"{COLLECTION}-variant-"
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+# No more digits than Python makes a number of.
+_TOKENS_IN_NAME = re.compile(r"-([0-9]{1,9})-tokens-[0-9a-f]{12}$")
 
 
 def choose_embedder(
@@ -182,17 +188,60 @@ def variant_index(
     chunk_tokens : int
     """
     local = isinstance(embedder, VoyageEmbedder) and _is_local(embedder)
-    made_by = json.dumps([index_name(base), embedder.identity, chunk_tokens, local])
-    digest = hashlib.blake2b(made_by.encode(), digest_size=6).hexdigest()
-    name = _NOT_IN_NAMES.sub("-", embedder.identity).strip("-")[:60]
-    name = f"{name}-{chunk_tokens}-tokens-{digest}"
+    name = _variant_name(index_name(base), embedder.identity, chunk_tokens, local)
     return _index(
-        remote,
-        embedder,
-        base.matcher,
-        home / VARIANTS / name,
-        f"{COLLECTION}-variant-{name}",
+        remote, embedder, base.matcher, home / VARIANTS / name, f"{_ON_SERVER}{name}"
     )
+
+
+async def delete_variants(
+    base: EmbeddedIndex | ServerIndex,
+    home: Path,
+    clock: Clock,
+    notify: Callable[[str], None],
+) -> None:
+    """Delete the indexes of variants, whichever kernel made them.
+
+    In the home all of them go. On a server, which others may use as well, only those
+    whose name and whose metadata both say that they were made of this very index.
+
+    Parameters
+    ----------
+    base : EmbeddedIndex or ServerIndex
+        What they were made of.
+    home : pathlib.Path
+    clock : Clock
+        For the waits.
+    notify : callable
+        Told for whom this waits.
+
+    Raises
+    ------
+    HomeError
+        One in the home cannot be written.
+    APIIntegrationError
+        The server cannot be asked, or refuses.
+    """
+    await delete_indexes(home / VARIANTS, clock, notify)
+    if isinstance(base, ServerIndex):
+        own = base.collection
+
+        def is_own(name: str, embedder: str) -> bool:
+            found = _TOKENS_IN_NAME.search(name)
+            return found is not None and name in {
+                _ON_SERVER + _variant_name(own, embedder, int(found[1]), local)
+                for local in (False, True)
+            }
+
+        await delete_collections(base.client, _ON_SERVER, is_own)
+
+
+def _variant_name(base: str, embedder: str, chunk_tokens: int, local: bool) -> str:
+    """Return a name that no variant of another index has."""
+    made_by = json.dumps([base, embedder, chunk_tokens, local])
+    digest = hashlib.blake2b(made_by.encode(), digest_size=6).hexdigest()
+    name = _NOT_IN_NAMES.sub("-", embedder).strip("-")[:60]
+    return f"{name}-{chunk_tokens}-tokens-{digest}"
 
 
 def index_name(index: EmbeddedIndex | ServerIndex) -> str:

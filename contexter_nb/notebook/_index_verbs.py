@@ -214,7 +214,13 @@ class IndexVerbs(SourceVerbs, VariantVerbs):
     ) -> pd.DataFrame:
         """Delete passages from the index; their embeddings stay in the cache.
 
-        The indexes that experiments made in the home for their variants go, too.
+        The indexes that experiments made for their variants go first, all of them:
+        the next experiment makes them of what is left. Those of the home do, and where
+        the index is on a Qdrant server, there the collections named
+        ``contexter-variant-...`` that were made of this index, by whichever kernel.
+        Those of other indexes on that server stay, and nobody is waited for there: a
+        kernel that is just making one may be left with passages that are removed until
+        its next experiment. A call that failed or was killed can be made again.
 
         Parameters
         ----------
@@ -233,6 +239,10 @@ class IndexVerbs(SourceVerbs, VariantVerbs):
         ------
         InvalidArgumentError
             Nothing or an unknown library is named.
+        APIIntegrationError
+            The Qdrant server cannot be asked, or refuses.
+        HomeError
+            The home folder cannot be written.
 
         Examples
         --------
@@ -262,6 +272,8 @@ class IndexVerbs(SourceVerbs, VariantVerbs):
         check_libraries(conditions, catalog)
         if catalog is None or not catalog.libraries:
             return make_frame("remove", [])
+        # Before, so that what fails or is killed in between can be done again.
+        await self._drop_variants()
         rows = await self._remove_where(conditions)
         await self._forget([str(row["library"]) for row in rows if not row["chunks"]])
         return make_frame("remove", rows)
@@ -297,6 +309,7 @@ class IndexVerbs(SourceVerbs, VariantVerbs):
                 await self._forget(None)
                 return make_frame("remove", [])
             known = sorted(catalog.libraries.items())
+        await self._drop_variants()
         async with self.index_store.writing(
             "emptying the index", self.clock, self.notify
         ) as writer:

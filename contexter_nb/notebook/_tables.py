@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from contexter_nb.core import InvalidArgumentError
-from contexter_nb.retrieval import ROW_COLUMNS, RowsSource
+from contexter_nb.retrieval import ROW_COLUMNS, RowsSource, repair
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ def rows_source(frame: Any, name: str | None) -> RowsSource:
             if row.get(key) is not None:
                 row[key] = str(row[key])
         rows.append(row)
-    library = name or str(table.attrs.get("name") or UNNAMED_TABLE)
+    library, _ = repair(name or str(table.attrs.get("name") or UNNAMED_TABLE))
     return RowsSource(rows=rows, library=library, keys=_keys(table, rows))
 
 

@@ -19,8 +19,8 @@ from contexter_nb.core import (
 )
 from contexter_nb.notebook._arguments import check_breadth, check_libraries
 from contexter_nb.notebook._embedding import (
-    VARIANTS,
     choose_embedder,
+    delete_variants,
     index_place,
     variant_index,
 )
@@ -45,7 +45,6 @@ from contexter_nb.retrieval import (
     StaticEmbedder,
     ask,
     cut_or_problem,
-    delete_indexes,
     document_key,
     estimate_source,
     in_thread,
@@ -160,10 +159,18 @@ class VariantVerbs:
             await in_thread(self._documents.forget_all)
         for each in libraries or ():
             await in_thread(self._documents.forget, each)
+        # Another kernel may have made one meanwhile.
+        await self._drop_variants()
+
+    async def _drop_variants(self) -> None:
+        """Delete the indexes of variants, in the home and on a server.
+
+        They are made of what is left at the next experiment, of embeddings that are
+        kept.
+        """
         await self._close_variants()
         self._variants.clear()
-        # Made of what is left at the next experiment, of embeddings that are kept.
-        await delete_indexes(self.home / VARIANTS, self.clock, self.notify)
+        await delete_variants(self.index_store, self.home, self.clock, self.notify)
 
     def _offered(self) -> list[str]:
         """Return what this session's search can be told beside the query."""

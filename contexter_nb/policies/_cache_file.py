@@ -62,7 +62,6 @@ _FORMAT = SQLiteFormat(
     sets_others_aside=True,
     new_pragmas={"page_size": 16384, "auto_vacuum": "INCREMENTAL"},
     pragmas={"synchronous": "NORMAL", "journal_size_limit": 16 * 1024 * 1024},
-    text_factory=lambda raw: raw.decode("utf-8", "replace"),
 )
 
 

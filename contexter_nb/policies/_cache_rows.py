@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from contexter_nb.core import immediate
+from contexter_nb.core import damaged, immediate
 from contexter_nb.policies._cache_codec import decode, encode
 from contexter_nb.policies._cache_entry import Record
 from contexter_nb.policies._cache_stats import CachedEntry, Order
@@ -50,9 +50,11 @@ class Claim:
 
 
 def total(database: sqlite3.Connection) -> Total:
-    """Return the running total."""
+    """Return the running total; without one nothing here can be kept in bounds."""
     row = database.execute("SELECT entries, bytes, generation FROM total").fetchone()
-    return Total(*map(int, row))
+    if row is None or not all(isinstance(each, int) for each in row):
+        raise damaged("the running total is damaged")
+    return Total(*row)
 
 
 def read(

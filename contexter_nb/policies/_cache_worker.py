@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import weakref
@@ -9,6 +10,7 @@ from collections.abc import Callable
 
 EXIT_SECONDS = 5.0
 Job = Callable[[], None]
+_log = logging.getLogger(__name__)
 
 
 class Worker:
@@ -34,7 +36,7 @@ class Worker:
         self._stop: Callable[[], object] | None = None
 
     def submit(self, job: Job) -> None:
-        """Do a job after those before it; a job must not raise."""
+        """Do a job after those before it; what one raises is told, and ends nothing."""
         with self._lock:
             if self._stop is None:
                 self._thread.start()
@@ -50,7 +52,10 @@ class Worker:
 
 def _work(jobs: queue.SimpleQueue[Job | None], at_end: Job) -> None:
     while (job := jobs.get()) is not None:
-        job()
+        try:
+            job()
+        except Exception:
+            _log.exception("What %s had to do failed.", threading.current_thread().name)
         del job  # a job holds its answer, and the loop it is for
     at_end()
 

@@ -5,9 +5,11 @@ Whole numbers, since a sum of floats depends on the order in which kernels come.
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +40,13 @@ ON CONFLICT (day, service, model) DO UPDATE SET
     saved_tokens = saved_tokens + excluded.saved_tokens,
     saved_nano_usd = saved_nano_usd + excluded.saved_nano_usd
 """
+
+
+_READ = """
+SELECT day, service, model, calls, tokens, nano_usd, saved_calls, saved_tokens,
+    saved_nano_usd FROM costs WHERE day >= ?
+"""
+_log = logging.getLogger(__name__)
 
 
 class Account(NamedTuple):
@@ -75,6 +84,7 @@ class LedgerFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = SQLiteFile(path, _FORMAT, busy_seconds=BUSY_SECONDS)
+        self._told = False
 
     def add(self, booked: Mapping[Account, Sums]) -> None:
         """Add sums to those on disk, all of them or none.
@@ -98,6 +108,8 @@ class LedgerFile:
     def read(self, since: str) -> dict[Account, Sums]:
         """Return the sums from a day on; a file that is not there has none.
 
+        A damaged row is left out, with a warning.
+
         Raises
         ------
         sqlite3.Error
@@ -107,8 +119,10 @@ class LedgerFile:
         """
 
         def work(database: sqlite3.Connection) -> dict[Account, Sums]:
-            rows = database.execute("SELECT * FROM costs WHERE day >= ?", (since,))
-            return {Account(*row[:3]): Sums(*row[3:]) for row in rows}
+            rows = database.execute(_READ, (since,)).fetchall()
+            whole = [row for row in rows if _is_whole(row)]
+            self._tell_of_damage(len(rows) - len(whole))
+            return {Account(*row[:3]): Sums(*row[3:]) for row in whole}
 
         try:
             os.stat(self._path)
@@ -116,6 +130,26 @@ class LedgerFile:
             return {}
         return self._file.use(work)
 
+    def _tell_of_damage(self, rows: int) -> None:
+        if rows and not self._told:
+            _log.warning(
+                "%d rows of the ledger of costs %s are damaged and left out.",
+                rows,
+                self._path,
+            )
+        self._told = rows > 0
+
     def close(self) -> None:
         """Close the connection; a later use opens it again."""
         self._file.close()
+
+
+def _is_whole(row: tuple[object, ...]) -> bool:
+    day, *names = row[:3]
+    try:
+        date.fromisoformat(day)  # type: ignore[arg-type]  # what is no text raises
+    except (TypeError, ValueError):
+        return False
+    return all(isinstance(each, str) for each in names) and all(
+        isinstance(each, int) and each >= 0 for each in row[3:]
+    )

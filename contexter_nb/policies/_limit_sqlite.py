@@ -9,7 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 from typing import TypeVar
 
@@ -206,6 +206,15 @@ class SQLiteLimitStore:
     def _read(
         self, database: sqlite3.Connection, line: str, rates: Rates, now: float
     ) -> tuple[int, Bucket]:
+        try:
+            return self._stored(database, line, rates, now)
+        except (TypeError, ValueError, AttributeError, OverflowError):
+            # A damaged row is none: it would refuse every booking for ever.
+            return 0, Bucket(rates, now)
+
+    def _stored(
+        self, database: sqlite3.Connection, line: str, rates: Rates, now: float
+    ) -> tuple[int, Bucket]:
         row = database.execute(
             "SELECT boot, at, number, paused_until, levels FROM limits WHERE line = ?",
             (line,),
@@ -220,7 +229,9 @@ class SQLiteLimitStore:
             min(rate.capacity, float(stored.get(rate.name, rate.capacity)))
             for rate in rates
         ]
-        return number, Bucket(rates, at, levels, paused_until)
+        if not all(map(isfinite, (at, number, *levels))):
+            raise ValueError("a number that is none")
+        return int(number), Bucket(rates, float(at), levels, paused_until)
 
     def _write(
         self, database: sqlite3.Connection, line: str, number: int, bucket: Bucket

@@ -135,7 +135,11 @@ from contexter_nb.retrieval._row_fields import (
     value_in,
 )
 from contexter_nb.retrieval._run_files import TrecFile, trec_files
-from contexter_nb.retrieval._server_index import COLLECTION, ServerIndex
+from contexter_nb.retrieval._server_index import (
+    COLLECTION,
+    ServerIndex,
+    delete_collections,
+)
 from contexter_nb.retrieval._slices import in_thread
 from contexter_nb.retrieval._sources import (
     MARKUP_BY_ENDING,
@@ -169,6 +173,7 @@ __all__ = [
     "cut_or_problem",
     "cutoff_of",
     "DEFAULT_METRICS",
+    "delete_collections",
     "delete_indexes",
     "Document",
     "document_grades",

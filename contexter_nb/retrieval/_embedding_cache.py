@@ -197,8 +197,9 @@ class EmbeddingCache:
         cells, size = vectors.view(np.uint8).reshape(-1).data, dimension * 4
 
         def take(key: bytes, payload: memoryview, token_count: int) -> None:
-            if len(payload) == size:
-                at = first[key]
+            # A damaged row may come with a key that was not asked for.
+            at = first.get(key, -1)
+            if at >= 0 and len(payload) == size:
                 cells[at * size : (at + 1) * size] = payload
                 token_counts[at], known[at] = token_count, True
 
@@ -331,6 +332,8 @@ class EmbeddingCache:
                 "DELETE FROM embeddings WHERE rowid IN (SELECT rowid FROM embeddings "
                 "ORDER BY rowid LIMIT (SELECT count(*) / 5 + 1 FROM embeddings))"
             )
+            if not dropped.rowcount:  # an empty file has a size, too
+                return
             self._evictions += dropped.rowcount
 
     def _use(self, work: Callable[[sqlite3.Connection], T]) -> T:

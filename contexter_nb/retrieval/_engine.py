@@ -71,12 +71,40 @@ def load_shard(folder: Path) -> edge.EdgeShard:
         The files are damaged or the folder cannot be written (opening a shard
         rewrites its configuration file).
     """
+    with panics_told(folder.parent):
+        try:
+            return edge.EdgeShard.load(str(folder / _SHARD))
+        except Exception as exc:
+            raise HomeError(
+                f"The index in {folder.parent} cannot be opened; check that the folder "
+                "is writable, or delete it and index again (embeddings are kept)."
+            ) from exc
+
+
+@contextlib.contextmanager
+def panics_told(folder: Path) -> Iterator[None]:
+    """Say in a sentence that files are damaged where the engine gave up on them.
+
+    Its panic is no Exception, so that nobody else would catch it.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The index's.
+
+    Raises
+    ------
+    HomeError
+        The engine panicked.
+    """
     try:
-        return edge.EdgeShard.load(str(folder / _SHARD))
-    except Exception as exc:
+        yield
+    except BaseException as exc:
+        if type(exc).__name__ != "PanicException":
+            raise
         raise HomeError(
-            f"The index in {folder.parent} cannot be opened; check that the folder "
-            "is writable, or delete it and index again (embeddings are kept)."
+            f"The index in {folder} is damaged: nb.remove(everything=True), then index "
+            "again (embeddings are kept)."
         ) from exc
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import sys
@@ -31,6 +32,7 @@ if sys.platform != "win32":
 
 _POLL_SECONDS = 0.1
 _COPY_BYTES = 1024 * 1024
+_NUMBER = re.compile(rb"[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Generations:
     def current(self) -> int | None:
         """Return the number of the published generation, or None before the first."""
         try:
-            text = self._pointer.read_text(encoding="ascii")
+            text = self._pointer.read_bytes().strip()
         except FileNotFoundError:
             return None
         except OSError as exc:
@@ -101,7 +103,7 @@ class Generations:
                 f"The index in {self.path} cannot be read ({exc.strerror}); check the "
                 "folder's permissions or choose another home."
             ) from exc
-        if not text.strip().isdigit():
+        if not _NUMBER.fullmatch(text):
             raise HomeError(
                 f"{self._pointer} is damaged; delete the folder {self.path} and index "
                 "again (embeddings are kept)."
@@ -127,32 +129,41 @@ class Generations:
                     )
 
     def sweep(self) -> None:
-        """Delete generations before the published one that nobody reads."""
-        current = self.current()
-        if current is None:
+        """Delete generations before the published one that nobody reads.
+
+        What cannot be deleted now (Windows and network folders refuse while somebody
+        reads) is left to a later sweep: no search or closing fails for it.
+        """
+        with contextlib.suppress(HomeError, OSError):
+            current = self.current() or 0
+            for number, path in self._numbered():
+                if number < current:
+                    self._delete(number, path)
+
+    def _delete(self, number: int, path: Path) -> None:
+        descriptor = self._hold(number, shared=False)
+        if descriptor is None:
             return
-        for number, path in self._numbered():
-            if number >= current:
-                continue
-            descriptor = self._hold(number, shared=False)
-            if descriptor is None:
-                continue
-            try:
-                # Windows refuses while a reader maps the files: a later sweep succeeds.
-                with contextlib.suppress(PermissionError):
-                    shutil.rmtree(path)
-                    (self._leases / str(number)).unlink(missing_ok=True)
-            except FileNotFoundError:
-                pass  # another sweep was faster
-            finally:
-                os.close(descriptor)
+        try:
+            with contextlib.suppress(OSError):
+                shutil.rmtree(path)
+                (self._leases / str(number)).unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)
 
     def _numbered(self) -> list[tuple[int, Path]]:
         return [
             (int(path.name), path)
             for path in self.path.iterdir()
-            if path.name.isdigit()
+            if _NUMBER.fullmatch(os.fsencode(path.name)) and path.is_dir()
         ]
+
+    def _last(self) -> int | None:
+        """Return the number of the published generation, or what may be it."""
+        try:
+            return self.current()
+        except HomeError:  # its pointer is damaged: who begins with nothing needs none
+            return max((number for number, _ in self._numbered()), default=None)
 
     def _hold(self, number: int, *, shared: bool) -> int | None:
         """Lock a generation's lease file; None where the other kind of lock is on."""
@@ -160,12 +171,17 @@ class Generations:
         try:
             self._leases.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                locked = _flock(descriptor, shared=shared)
+            except OSError:
+                os.close(descriptor)
+                raise
         except OSError as exc:
             raise HomeError(
                 f"The index in {self.path} cannot be locked ({exc.strerror}); readers "
                 "need to write there too. Choose another home with connect(home=...)."
             ) from exc
-        if not _flock(descriptor, shared=shared):
+        if not locked:
             os.close(descriptor)
             return None
         # A sweep may have removed the file before the lock: then it holds nothing.
@@ -283,11 +299,12 @@ class Generations:
             "doing": doing,
             "since": since,
         }
-        write_atomically(self.path / "writer.json", json.dumps(who))
+        with contextlib.suppress(OSError):  # what is written next tells of a full disk
+            write_atomically(self.path / "writer.json", json.dumps(who))
 
     def _clear_rubble(self) -> None:
         """Remove what a killed writer left; only the holder of the lock may."""
-        current = self.current()
+        current = self._last()
         for path in self.path.glob("staging-*"):
             shutil.rmtree(path, ignore_errors=True)
         for number, path in self._numbered():
@@ -297,7 +314,7 @@ class Generations:
 
     def publish(self, staged: Path) -> int:
         """Make a staged folder the current generation; the lock must be held."""
-        number = (self.current() or 0) + 1
+        number = (self._last() or 0) + 1
         staged.rename(self.path / str(number))
         write_atomically(self._pointer, str(number))
         self.sweep()
@@ -404,7 +421,7 @@ def _flock(descriptor: int, *, shared: bool) -> bool:
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except OSError:
+    except (BlockingIOError, PermissionError):  # the two that say: it is locked
         return False
     return True
 

@@ -29,7 +29,7 @@ from contexter_nb.retrieval._condition import Condition
 from contexter_nb.retrieval._documents import document_of, point_id
 from contexter_nb.retrieval._elsewhere import indexed_elsewhere
 from contexter_nb.retrieval._embedders import Embedder, Vectors
-from contexter_nb.retrieval._engine import OpenShard
+from contexter_nb.retrieval._engine import OpenShard, panics_told
 from contexter_nb.retrieval._filters import engine_filter
 from contexter_nb.retrieval._generations import Generations, Lease
 from contexter_nb.retrieval._index_writer import IndexWriter, content_hashes
@@ -473,7 +473,7 @@ class EmbeddedIndex:
                 f"nb.libraries() for what else is here.{indexed_elsewhere(self.folder)}"
             )
         reader.catalog.check(self.embedder, self.place)
-        with reader.shard.use() as shard:
+        with panics_told(self.folder), reader.shard.use() as shard:
             yield shard
 
     def _current(self) -> _Reader | None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
+import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from contexter_nb.retrieval._engine import (
     bm25,
     create_shard,
     load_shard,
+    panics_told,
     points,
     scroll,
 )
@@ -26,6 +30,8 @@ from contexter_nb.retrieval._generations import Staging
 from contexter_nb.retrieval._term_match import TermMatcher
 
 _UPSERT_POINTS = 500
+# Far more than so many points take.
+ROOM_BYTES = 64 * 1024**2
 
 # Chunk id to the reason why it was not stored.
 Refused = dict[str, str]
@@ -219,13 +225,18 @@ class IndexWriter:
     def _writing(self) -> Iterator[None]:
         """Say in a sentence what the disk refuses; the engine has no error of its own.
 
+        It writes into the holes of files it has mapped: where there is no room for that
+        left, the system ends the process. So some is asked for before.
+
         Raises
         ------
         HomeError
             The folder cannot be written.
         """
         try:
-            yield
+            _check_room(self._index_folder)
+            with panics_told(self._index_folder):
+                yield
         except Exception as exc:
             if type(exc) is not Exception and not isinstance(exc, OSError):
                 raise
@@ -243,6 +254,15 @@ class IndexWriter:
         if self._shard is not None:
             self._shard.close()
             self._shard = None
+
+
+def _check_room(folder: Path) -> None:
+    try:
+        free_bytes = shutil.disk_usage(folder).free
+    except OSError:  # whoever writes there will say why
+        return
+    if free_bytes < ROOM_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def content_hashes(shard: edge.EdgeShard, library: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contexter_nb.core import HomeError
-from contexter_nb.retrieval._atomic_file import write_atomically
+from contexter_nb.retrieval._atomic_file import clear_unfinished, write_atomically
 from contexter_nb.retrieval._documents import Collected, Document, repaired
 from contexter_nb.retrieval._slices import in_thread
 
@@ -146,6 +146,7 @@ class KeptDocuments:
         path = self._path(library)
         try:
             path.unlink(missing_ok=True)
+            clear_unfinished(path)
         except NotADirectoryError:
             return
         except OSError as exc:

@@ -49,14 +49,13 @@ def catalog_of(
     IndexMismatchError
         The collection was made by something else.
     """
-    try:
-        identity, *numbers = (state.identity or "").rsplit(_BETWEEN, 3)
-        dimension, chunking, layout = map(int, numbers)
-    except ValueError as exc:
+    made_by = _made_by(state)
+    if made_by is None:
         raise IndexMismatchError(
             f"The collection {place} was not made by contexter_nb's index, so what is "
             "in it cannot be told; rename it, or use another server."
-        ) from exc
+        )
+    identity, dimension, chunking, layout = made_by
     return Catalog(
         embedder=identity,
         dimension=dimension,
@@ -66,6 +65,31 @@ def catalog_of(
             entry.library: entry for entry in map(_entry, notes) if entry is not None
         },
     )
+
+
+def embedder_of(state: CollectionState) -> str | None:
+    """Return the identity of the embedder that a collection was made with.
+
+    Parameters
+    ----------
+    state : CollectionState
+
+    Returns
+    -------
+    str or None
+        None for a collection that no index of ours made.
+    """
+    made_by = _made_by(state)
+    return None if made_by is None else made_by[0]
+
+
+def _made_by(state: CollectionState) -> tuple[str, int, int, int] | None:
+    try:
+        identity, *numbers = (state.identity or "").rsplit(_BETWEEN, 3)
+        dimension, chunking, layout = map(int, numbers)
+    except ValueError:
+        return None
+    return identity, dimension, chunking, layout
 
 
 def _entry(note: Mapping[str, Any]) -> IndexedLibrary | None:

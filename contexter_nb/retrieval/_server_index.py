@@ -42,6 +42,7 @@ from contexter_nb.retrieval._ranking import (
     Ranking,
     near_hits,
 )
+from contexter_nb.retrieval._server_catalog import embedder_of
 from contexter_nb.retrieval._server_filters import server_where
 from contexter_nb.retrieval._server_writer import ServerWriter, load_catalog
 from contexter_nb.retrieval._survey import Survey
@@ -52,6 +53,44 @@ COLLECTION = "contexter"
 KNOWN_SECONDS = 10.0
 # As far down a part as `explain` looks.
 _DEEPEST = 10_000
+
+
+async def delete_collections(
+    client: QdrantAPIClient, prefix: str, is_wanted: Callable[[str, str], bool]
+) -> list[str]:
+    """Delete indexes on a server; what no index of ours made is never touched.
+
+    Parameters
+    ----------
+    client : QdrantAPIClient
+    prefix : str
+        How the names of those begin that are looked at.
+    is_wanted : callable
+        Takes the name of a collection and the identity of the embedder it was made
+        with; tells whether it goes.
+
+    Returns
+    -------
+    list of str
+        The names of those that were deleted.
+
+    Raises
+    ------
+    APIIntegrationError
+        The server cannot be asked, or refuses.
+    """
+    deleted = []
+    for name in await client.collections():
+        if not name.startswith(prefix):
+            continue
+        try:
+            embedder = embedder_of(await client.fetch_state(name))
+        except NotFoundError:  # another was faster
+            continue
+        if embedder is not None and is_wanted(name, embedder):
+            await client.drop_collection(name)
+            deleted.append(name)
+    return deleted
 
 
 class ServerIndex:

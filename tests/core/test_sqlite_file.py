@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from contexter_nb.core import SQLiteFile, SQLiteFormat, immediate
+from contexter_nb.core import SQLiteFile, SQLiteFormat, damaged, immediate
 
 NOTES = SQLiteFormat(
     what="The file of notes",
@@ -28,7 +28,7 @@ NOTES = SQLiteFormat(
 )
 BEGIN = """
 import os, resource, signal, sqlite3, sys, threading
-from contexter_nb.core import SQLiteFile, SQLiteFormat, immediate
+from contexter_nb.core import SQLiteFile, SQLiteFormat, damaged, immediate
 NOTES = SQLiteFormat(
     what="The file of notes", application_id=0x6E6F7465,
     schema="CREATE TABLE notes (text TEXT NOT NULL)")
@@ -264,7 +264,33 @@ def marked_by_another(path: Path) -> None:
     change(path, "CREATE TABLE notes (text)", "PRAGMA application_id = 7")
 
 
-SPOILT = [rubbish, zeros, torn, stripped, of_another_program, marked_by_another]
+def of_a_future_sqlite(path: Path) -> None:
+    """Give one of ours a schema format that there is not."""
+    with opened(path) as file:
+        file.use(add("a"))
+    raw = bytearray(path.read_bytes())
+    raw[44:48] = (127).to_bytes(4, "big")
+    path.write_bytes(raw)
+
+
+def misspelt(path: Path) -> None:
+    """Damage the name of a table, so that SQLite's message cannot be read either."""
+    with opened(path) as file:
+        file.use(add("a"))
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(b"tablenotesnotes", b"tab\xffe\xffotesnotes"))
+
+
+SPOILT = [
+    rubbish,
+    zeros,
+    torn,
+    stripped,
+    of_another_program,
+    marked_by_another,
+    of_a_future_sqlite,
+    misspelt,
+]
 
 
 @pytest.mark.parametrize("spoil", SPOILT)
@@ -593,6 +619,52 @@ def test_a_place_that_cannot_be_used_is_an_error_of_the_system(tmp_path: Path) -
     with opened(absent, makes_folder=False) as file, pytest.raises(FileNotFoundError):
         file.use(notes)
     assert not absent.parent.exists()
+
+
+def test_a_folder_in_its_place_is_left_as_it_is(path: Path) -> None:
+    """Whoever made it can still enter it."""
+    path.mkdir(mode=0o755, parents=True)
+    with opened(path) as file, pytest.raises(sqlite3.OperationalError, match="open"):
+        file.use(notes)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o755
+
+
+def test_a_file_behind_a_link_is_private_from_the_start(path: Path) -> None:
+    """Also where the link leads to nothing yet; its log lies beside it."""
+    path.parent.mkdir()
+    elsewhere = path.with_name("elsewhere.sqlite")
+    path.symlink_to(elsewhere)
+    before = os.umask(0o022)
+    try:
+        with opened(path) as file:
+            file.use(add("a"))
+            for ending in ("", "-wal", "-shm"):
+                mode = os.stat(f"{elsewhere}{ending}").st_mode
+                assert stat.S_IMODE(mode) == 0o600
+    finally:
+        os.umask(before)
+
+
+def test_a_damaged_text_costs_no_other(path: Path) -> None:
+    """What cannot be read of it is replaced by a mark."""
+    with opened(path) as file:
+        file.use(add("a"))
+        change(path, "INSERT INTO notes VALUES (CAST(x'62ff' AS TEXT))")
+        assert file.use(notes) == ["a", "b\ufffd"]
+
+
+def test_work_may_say_that_a_file_is_damaged(path: Path) -> None:
+    """SQLite cannot know what is missing."""
+
+    def work(database: sqlite3.Connection) -> list[str]:
+        if notes(database) == ["a"]:
+            raise damaged("a note is missing")
+        return notes(database)
+
+    with opened(path) as file:
+        file.use(add("a"))
+        assert file.use(work) == []
+    assert set_aside(path) == ["notes.sqlite.damaged-1"]
 
 
 def test_a_file_that_stays_locked_is_waited_for_no_longer(path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -507,6 +509,22 @@ def test_a_lone_surrogate_costs_a_letter_and_not_the_answer(
     assert len(reader.search("a\ud800 text"))
     assert len(reader.embed(["a\ud800"])) == 1
     assert len(reader.embed("a\ud800")) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such name")
+def test_a_folder_whose_name_is_no_text_is_indexed(tmp_path: Path) -> None:
+    """As one of an old system is: what cannot be read of its name is replaced."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / os.fsdecode(b"th\xe9.md")).write_text("# Apples\n\nRed apples.")
+    with connect(home=tmp_path / "home") as nb:
+        assert nb.index(folder)["library"].tolist() == ["caf\ufffd"]
+        assert nb.index(folder, name="a\ud800")["library"].tolist() == ["a\ufffd"]
+        table = fruit("b\udce9")
+        assert nb.index(table)["library"].tolist() == ["b\ufffd"]
+        found = set(nb.contents()["library"])
+        assert found == {"caf\ufffd", "a\ufffd", "b\ufffd"}
+        assert "Red apples" in nb.search("red apples")["text"].iloc[0]
 
 
 class Toy:

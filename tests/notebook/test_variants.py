@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import json
 import subprocess
 import sys
@@ -24,9 +25,12 @@ from contexter_nb.core import (
 from contexter_nb.notebook import Session
 from contexter_nb.retrieval import Pace, Packing
 from contexter_nb.sandbox import Sandbox, sandbox
+from tests.clients.qdrant_wire import KEY as QDRANT_KEY
+from tests.clients.qdrant_wire import QdrantWire, Refused
 from tests.notebook.frame import assert_kind, fruit
 from tests.notebook.sentence import refusal
 from tests.retrieval.embedder import CountingEmbedder
+from tests.world.faults import ByRequest, fault_server_in_thread
 
 NO_ROOM = """
 import resource, signal, sys
@@ -413,6 +417,101 @@ def test_variants_of_an_index_on_a_server_are_there_too(tmp_path: Path) -> None:
         (variant,) = of_variants(nb)
         assert variant.index_store.collection.startswith("contexter-variant-")
         assert not (tmp_path / "variants").exists()
+
+
+def collections(nb: Session) -> set[str]:
+    """Return the names of all collections on a session's server."""
+    return set(asyncio.run(nb.aio._verbs.remote.qdrant.collections()))
+
+
+@contextlib.contextmanager
+def server(**settings: Any) -> Iterator[tuple[dict[str, str], QdrantWire]]:
+    """Give the arguments that lead to a server of Qdrant, and the server."""
+    wire = QdrantWire(**settings)
+    with fault_server_in_thread(ByRequest(wire.behave)) as running:
+        yield {"qdrant_url": running.url, "qdrant_api_key": QDRANT_KEY}, wire
+
+
+@pytest.mark.parametrize("where", ["fruit", {"title": "apple"}, None])
+def test_what_is_removed_is_in_no_variant_on_the_server(
+    tmp_path: Path, where: Any
+) -> None:
+    """The collections go as the folders of a home do, and come back without it."""
+    variants = {"bits": {"dtype": "binary"}, "short": {"chunk_tokens": 64}}
+    with connect(home=tmp_path, qdrant_url=":memory:") as nb:
+        nb.index(["textwrap", fruit()])
+        nb.compare("apple", variants)
+        assert len(collections(nb)) == 3
+        nb.remove(where, everything=where is None)
+        assert collections(nb) == {"contexter"}
+        if where is None:
+            return
+        found = nb.compare("apple", variants, limit=50)
+        assert found["variant"].nunique() == 2
+        assert "apple" not in set(found["title"])
+
+
+def test_a_variant_of_an_earlier_session_goes_from_the_server(tmp_path: Path) -> None:
+    """Whoever made it: it is known by what it says of itself, over the wire."""
+    variants = {"bits": {"dtype": "binary"}, "short": {"chunk_tokens": 64}}
+    with server() as (places, wire):
+        with connect(home=tmp_path / "one", **places) as nb:
+            nb.index(fruit())
+            nb.compare("apple", variants)
+        names = {each.name for each in wire.points.get_collections().collections}
+        assert len(names) == 3
+        with connect(home=tmp_path / "two", **places) as nb:
+            nb.remove("fruit")
+            assert collections(nb) == {"contexter"}
+
+
+def test_on_a_server_only_variants_of_the_own_index_go(tmp_path: Path) -> None:
+    """Neither another index's, nor what has only the name of one of ours."""
+    variants = {"bits": {"dtype": "binary"}}
+    with server() as (places, wire):
+        with connect(home=tmp_path, chunk_tokens=64, **places) as other:
+            other.index(fruit())
+            other.compare("apple", variants)
+            theirs = collections(other)
+        with connect(home=tmp_path, **places) as nb:
+            nb.index(fruit())
+            nb.compare("apple", variants)
+            (own,) = (each.index_store.collection for each in of_variants(nb))
+            foreign = {
+                "contexter-variant-of-mine",
+                f"{own[:-12]}0123456789ab",
+                f"somebody-{own}",
+            }
+            for name in foreign:
+                wire.points.create_collection(
+                    name,
+                    vectors_config={},
+                    metadata=wire.points.get_collection(own).config.metadata,
+                )
+            unmarked = own.replace("-320-", "-64-")
+            wire.points.create_collection(unmarked, vectors_config={})
+            nb.remove("fruit")
+            assert collections(nb) == theirs | foreign | {"contexter", unmarked}
+
+
+def test_a_server_that_keeps_a_variant_keeps_the_passages(tmp_path: Path) -> None:
+    """Nothing is removed by half: the same call goes on when it answers again."""
+    with server() as (places, wire), connect(home=tmp_path, **places) as nb:
+        nb.index(fruit())
+        nb.compare("apple", {"bits": {"dtype": "binary"}})
+        drop = wire._drop
+        wire._drop = refused_by_the_server  # type: ignore[method-assign]
+        with pytest.raises(APIIntegrationError):
+            nb.remove("fruit")
+        assert nb.contents()["library"].tolist() == ["fruit"]
+        wire._drop = drop  # type: ignore[method-assign]
+        assert nb.remove("fruit")["chunks"].tolist() == [0]
+        assert collections(nb) == {"contexter"}
+
+
+def refused_by_the_server(body: bytes, name: str) -> Any:
+    """Refuse to delete a collection, as for a key that may not."""
+    raise Refused(403, f"Forbidden: access to collection {name} is required")
 
 
 def guide(folder: Path, *texts: str) -> Path:

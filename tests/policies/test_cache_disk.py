@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import gc
 import logging
@@ -26,6 +27,7 @@ from contexter_nb.policies._cache_disk import DiskTier
 from contexter_nb.policies._cache_entry import Entry, Fetched, Record, record_of
 from contexter_nb.policies._cache_file import APPLICATION_ID, CacheFile
 from contexter_nb.policies._cache_stats import TierStats
+from contexter_nb.policies._cache_worker import Worker
 from tests.loops import FakeClock, run_really
 
 T = TypeVar("T")
@@ -525,6 +527,37 @@ def stripped(path: Path) -> None:
     using(path, lambda cache: cache.set(KEY, Entry(b"v", 60)))
     damage(path, "DROP TABLE leases")
     damage(path, "DROP TABLE total")
+
+
+@pytest.mark.parametrize(
+    "damage", ["DELETE FROM total", "UPDATE total SET bytes = 'many'"]
+)
+def test_a_file_without_its_running_total_is_set_aside(path: Path, damage: str) -> None:
+    """The thread goes on, nobody waits for ever, and what is written is kept."""
+
+    async def work(cache: APICache) -> None:
+        await cache.set("a", Entry(b"1", 600))
+        await cache.measure()
+        with contextlib.closing(sqlite3.connect(path)) as database, database:
+            database.execute(damage)
+        await cache.set("b", Entry(b"2", 600))
+        found = await asyncio.wait_for(cache.get("b"), 10)
+        assert found is not None and found.value == b"2"
+        assert (await asyncio.wait_for(disk_of(cache), 10)).errors == 0
+
+    using(path, work)
+    assert len(list(path.parent.glob("cache.sqlite.damaged-*[0-9]"))) == 1
+
+
+def test_a_job_that_fails_ends_no_thread(caplog: pytest.LogCaptureFixture) -> None:
+    """Those after it are done, and its error is told."""
+    done = threading.Event()
+    worker = Worker("a-worker", lambda: None)
+    worker.submit(lambda: [][0])
+    worker.submit(done.set)
+    assert done.wait(30)
+    worker.stop()
+    assert "What a-worker had to do failed." in caplog.text
 
 
 @pytest.mark.parametrize("spoil", [foreign, text, future, torn, stripped])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
 import logging
@@ -558,3 +559,23 @@ def test_a_row_cannot_be_changed(ledger: CostLedger) -> None:
     ledger(ok(usage=spent()))
     with pytest.raises(dataclasses.FrozenInstanceError):
         ledger.rows()[0].usd = 0.0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "damage", ["day = '2026-1x-01'", "calls = 'many'", "nano_usd = -5", "model = x'ff'"]
+)
+def test_a_damaged_row_costs_no_other(
+    path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is left out and told of; the sums of the others are as they were."""
+    ledger = CostLedger(path, flush_seconds=NEVER)
+    ledger.add("voyage", "voyage-4", calls=1, tokens=5, usd=0.5)
+    ledger.add("voyage", "voyage-4-lite", calls=1, tokens=7, usd=0.25)
+    ledger.flush()
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute(f"UPDATE costs SET {damage} WHERE model = 'voyage-4'")
+    for _ in range(2):
+        (row,) = ledger.rows()
+        assert (row.model, row.tokens, row.usd) == ("voyage-4-lite", 7, 0.25)
+    ledger.close()
+    assert caplog.text.count("1 rows of the ledger of costs") == 1

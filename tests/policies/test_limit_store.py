@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -492,6 +493,34 @@ def test_a_damaged_file_is_set_aside_and_work_goes_on(
     run_really(main())
     assert path.with_name("limits.sqlite.damaged").read_bytes().startswith(b"this is")
     assert "is damaged" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "levels = 'no JSON'",
+        "levels = '[]'",
+        "levels = '{\"requests\": NaN}'",
+        "levels = x'ff00'",
+        "at = 'never'",
+        "paused_until = x'00'",
+        "number = 'none'",
+    ],
+)
+def test_a_damaged_row_is_none(tmp_path: Path, damage: str) -> None:
+    """Else no booking of its line would be had from this file ever again."""
+    path = tmp_path / "limits.sqlite"
+
+    async def main() -> None:
+        store = SQLiteLimitStore(path)
+        await book(store, 10, 0)
+        with contextlib.closing(sqlite3.connect(path)) as database, database:
+            database.execute(f"UPDATE limits SET {damage}")
+        assert (await book(store, 10, 0)).wait_seconds == 0
+        assert (await book(store, 10, 0)).wait_seconds > 0
+        await store.close()
+
+    run_really(main())
 
 
 def test_a_damaged_file_replaces_no_earlier_one(tmp_path: Path) -> None:

@@ -195,6 +195,30 @@ def test_a_damaged_row_counts_as_missing(path: Path, damage: str) -> None:
         assert list(cache.get_many("model", "document", ["a"])) == [0]
 
 
+def test_a_row_whose_key_is_damaged_counts_as_missing(path: Path) -> None:
+    """It is found by the key that SQLite's index has, and bears another."""
+    fill(path, ["a", "b"])
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        rows = database.execute(
+            "SELECT CAST(key || value AS BLOB) FROM embeddings"
+        ).fetchall()
+    raw = path.read_bytes()
+    for (row,) in rows[:1]:
+        assert raw.count(row) == 1
+        raw = raw.replace(row, bytes([row[0] ^ 1]) + row[1:])
+    path.write_bytes(raw)
+    with opened(path) as cache:
+        found = cache.get_matrix("model", "document", ["a", "b"], 8)
+    assert found.known == [False, True]
+
+
+def test_a_budget_below_an_empty_file_keeps_nothing(path: Path) -> None:
+    """It is an end, not a wait without one."""
+    with contextlib.closing(EmbeddingCache(path, max_bytes=1)) as cache:
+        cache.set_many("model", "document", ["a"], np.ones((1, 8), np.float32), [1])
+        assert cache.size()[0] == 0
+
+
 @pytest.mark.parametrize("content", [b"no database" * 999, b"\x00" * 5_000])
 def test_a_file_that_is_no_database_is_moved_aside(path: Path, content: bytes) -> None:
     """The cache starts anew, and what was there can still be looked at."""

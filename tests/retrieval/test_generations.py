@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -276,15 +278,78 @@ def test_a_killed_writer_leaves_nothing_that_lasts(generations: Generations) -> 
     assert numbers(generations) == ["2"]
 
 
-@pytest.mark.parametrize("content", ["", "x", "-1", "1.5"])
+DAMAGED = [b"", b"x", b"-1", b"1.5", b"\0\0", b"\xff\xfe1", b"9" * 5_000]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 def test_a_damaged_pointer_is_one_sentence(
-    generations: Generations, content: str
+    generations: Generations, content: bytes
 ) -> None:
     """The message names the file and what to do."""
     publish(generations, "one")
-    (generations.path / "current").write_text(content)
+    (generations.path / "current").write_bytes(content)
     with pytest.raises(HomeError, match="current is damaged; delete the folder"):
         generations.current()
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_who_begins_with_nothing_needs_no_pointer(
+    generations: Generations, content: bytes
+) -> None:
+    """An index that is emptied is whole again, and a reader's generation stays."""
+    publish(generations, "one")
+    lease = generations.lease()
+    assert lease is not None
+    (generations.path / "current").write_bytes(content)
+
+    def work(staging: Staging) -> None:
+        (staging.open_empty() / "content").write_text("two")
+        staging.publish()
+
+    write(generations, work)
+    assert read(generations) == "two"
+    assert (lease.path / "content").read_text() == "one"
+    lease.close()
+    generations.sweep()
+    assert numbers(generations) == ["2"]
+
+
+@pytest.mark.parametrize("name", ["0", "\N{SUPERSCRIPT TWO}", "007x"])
+def test_a_strangers_file_among_the_generations_hinders_nobody(
+    generations: Generations, name: str
+) -> None:
+    """It is none of ours, and stays."""
+    generations.path.mkdir()
+    (generations.path / name).write_text("a stranger's")
+    publish(generations, "one")
+    publish(generations, "two")
+    assert read(generations) == "two"
+    assert (generations.path / name).read_text() == "a stranger's"
+
+
+def test_what_cannot_be_swept_fails_nobody(generations: Generations) -> None:
+    """Neither where the pointer is damaged nor where the folder has gone."""
+    publish(generations, "one")
+    (generations.path / "current").write_bytes(b"\xff")
+    generations.sweep()
+    assert (generations.path / "1" / "content").read_text() == "one"
+    shutil.rmtree(generations.path)
+    generations.sweep()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="other locks there")
+def test_a_folder_without_locks_is_one_sentence(
+    generations: Generations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As some network folders are: nobody looks for a lock there without end."""
+    publish(generations, "one")
+
+    def flock(descriptor: int, kind: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(HomeError, match="cannot be locked .No locks available"):
+        generations.lease()
 
 
 def test_a_lost_generation_is_one_sentence(generations: Generations) -> None:
@@ -312,6 +377,51 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     assert path.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["x"]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+BEGUN = """
+import os, sys
+from pathlib import Path
+from contexter_nb.retrieval import _atomic_file
+def fsync(descriptor):
+    print("begun", flush=True)
+    sys.stdin.read()
+_atomic_file.os.fsync = fsync
+_atomic_file.write_atomically(Path(sys.argv[1]), "secret")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it stays there")
+def test_what_a_killed_process_began_goes_with_the_next_write(tmp_path: Path) -> None:
+    """What another one is writing stays, and what only looks like it."""
+    path = tmp_path / "x"
+    mine = tmp_path / "x.mine.tmp"
+    mine.touch()
+    with begun(path) as killed:
+        killed.send_signal(signal.SIGKILL)
+    (left,) = set(tmp_path.iterdir()) - {mine}
+    assert left.read_text() == "secret"
+    with begun(path) as writing:
+        write_atomically(path, "new")
+        assert not left.exists()
+        assert len(list(tmp_path.iterdir())) == 3
+        assert writing.communicate("")[0] == ""
+    assert path.read_text() == "secret"
+    assert set(tmp_path.iterdir()) == {path, mine}
+
+
+@contextlib.contextmanager
+def begun(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Give a process that has begun to write a file."""
+    with subprocess.Popen(
+        [sys.executable, "-c", BEGUN, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        yield process
 
 
 def test_a_copy_has_all_the_data_and_none_of_the_holes(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from contexter_nb.retrieval import (
     IndexingTools,
     StaticEmbedder,
     TermMatcher,
+    _index_writer,
     chunk_document,
     index_sources,
     optimize_index,
@@ -539,6 +540,47 @@ def test_a_damaged_shard_is_one_sentence(copied: tuple[EmbeddedIndex, Path]) -> 
     shutil.rmtree(folder / "shard")
     with pytest.raises(HomeError, match="cannot be opened; check that the folder"):
         search(index, "x")
+
+
+def test_a_shard_on_which_the_engine_gives_up_is_one_sentence(
+    copied: tuple[EmbeddedIndex, Path],
+) -> None:
+    """Its panic, which is no Exception, reaches nobody; emptied, the index is well."""
+    index, folder = copied
+    for path in folder.rglob("*-kind-map/tracker.dat"):
+        with path.open("r+b") as file:
+            file.write(b"\xff" * min(path.stat().st_size, 20_000))
+
+    async def main() -> None:
+        async with index.writing("testing", SystemClock(), print) as writer:
+            with pytest.raises(HomeError, match="is damaged: nb.remove"):
+                writer.open()
+            writer.open_empty()
+            writer.publish()
+
+    with pytest.raises(HomeError, match="is damaged: nb.remove"):
+        search(index, "x")
+    asyncio.run(main())
+    with pytest.raises(EmptyIndexError):
+        search(index, "x")
+
+
+def test_without_room_nothing_is_written(
+    copied: tuple[EmbeddedIndex, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine would write into a hole on a full disk, which ends the process."""
+    index, _ = copied
+    monkeypatch.setattr(_index_writer, "ROOM_BYTES", 2**60)
+
+    async def main() -> None:
+        async with index.writing("testing", SystemClock(), print) as writer:
+            for begin in (writer.open, writer.open_empty):
+                with pytest.raises(HomeError, match="No space left on device.; free"):
+                    begin()
+
+    asyncio.run(main())
+    assert search(index, "join tables on a key")
+    assert not list(index.folder.glob("staging-*"))
 
 
 def test_optimizing_publishes_the_same_passages(

@@ -91,7 +91,8 @@ def test_it_stops_before_the_budget_is_passed(
         assert report["new"] == report["embedded"] == len(bench.service.texts) < 300
         told = re.match(r"stopped at the budget of ([0-9.]+) USD: ", report["error"])
         assert told is not None, report["error"]
-        assert float(told[1]) == pytest.approx(budget, rel=0.01)
+        # It is said to two digits.
+        assert float(told[1]) == pytest.approx(budget, rel=0.05)
         assert nb.contents()["state"].tolist() == ["incomplete"]
         assert nb.contents()["chunks"].tolist() == [report["new"]]
         assert len(nb.search("row", mode="text"))

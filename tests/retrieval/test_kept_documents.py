@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,18 @@ def test_the_digest_follows_the_documents(kept: KeptDocuments) -> None:
     assert kept.digest("the guide") == first != ""
     kept.save(collected(page("a.md", "other")))
     assert kept.digest("the guide") != first
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it stays there")
+def test_what_a_killed_process_began_is_forgotten_too(
+    kept: KeptDocuments, tmp_path: Path
+) -> None:
+    """Documents that are removed lie nowhere, not even by half."""
+    kept.save(collected(page("a.md")))
+    (path,) = (tmp_path / "documents" / "index").iterdir()
+    path.with_name(f"{path.name}.123-0123abcd.tmp").write_text("half")
+    kept.forget("the guide")
+    assert not list(path.parent.iterdir())
 
 
 def test_names_that_differ_have_files_that_differ(kept: KeptDocuments) -> None:
