@@ -14,7 +14,11 @@ from contexter_nb.notebook._experiment_arguments import (
     check_variants,
 )
 from contexter_nb.notebook._judgment_verbs import JudgmentVerbs
-from contexter_nb.notebook._money_verbs import check_reranker, reranked_from
+from contexter_nb.notebook._money_verbs import (
+    check_reranker,
+    reranked_from,
+    reranked_text,
+)
 from contexter_nb.notebook._variant_verbs import VariantVerbs, index_costs
 from contexter_nb.retrieval import Catalog, ask, estimate_texts, estimate_tokens
 
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 LIMIT = 10
 MODES_IN_TURN = ("hybrid", "dense", "text")
 
+# So many tell how long passages are, in some milliseconds each.
+_SAMPLED_QUERIES = 20
 _INDEX, _QUESTIONS, _RERANKING = "index", "questions", "reranking"
 
 
@@ -168,7 +174,10 @@ class EstimateVerbs(JudgmentVerbs):
         wanted = check_reranker(settings.get("rerank"))
         model = wanted if isinstance(wanted, str) else DEFAULT_RERANKER
         passages = min(reranked_from(int(settings["limit"])), chunks)
-        mean = tokens / chunks if chunks else 0.0
+        where = settings.get("where")
+        mean = await self._hit_tokens(list(asked.values()), passages, where, base)
+        if mean is None:
+            mean = tokens / chunks if chunks else 0.0
         if session.chunk_tokens > base.chunk_tokens:
             # How much longer they are is not known before: as long as can be.
             mean *= session.chunk_tokens / base.chunk_tokens
@@ -185,6 +194,21 @@ class EstimateVerbs(JudgmentVerbs):
             "assumption": f"{model} reads {passages} passages of {mean:.0f} tokens for "
             "each question; what it has read before is free.",
         }
+
+    @staticmethod
+    async def _hit_tokens(
+        queries: Sequence[str], passages: int, where: Any, base: VariantVerbs
+    ) -> float | None:
+        """Return how long the passages are that some questions find by words.
+
+        What is found is longer than most, and is counted by whoever charges for it.
+        """
+        lengths: list[int] = []
+        for query in queries[:_SAMPLED_QUERIES] if passages else ():
+            hits = await base.search(query, passages, "text", where)
+            texts = map(reranked_text, hits["title"], hits["text"])
+            lengths += base.remote.voyage.count_tokens(list(texts))
+        return sum(lengths) / len(lengths) if lengths else None
 
 
 def is_free(sessions: Sequence[VariantVerbs], settings: Settings) -> bool:

@@ -84,6 +84,10 @@ SAVE_SECONDS = 2.0
 _LOOKED_AT = 20
 
 
+class _BudgetSpentError(ContexterError):
+    """An experiment stopped where its money ended; with more it goes on."""
+
+
 class ExperimentVerbs(EstimateVerbs):
     """The part of a session's verbs that compares search settings."""
 
@@ -511,8 +515,9 @@ class ExperimentVerbs(EstimateVerbs):
                     note_runs(record, experiment)
                     await in_thread(self._experiments.save, experiment_id, record)
             record["state"] = "done"
-        except Exception:
-            record["state"] = "failed"
+        except Exception as exc:
+            spent = isinstance(exc, _BudgetSpentError)
+            record["state"] = "interrupted" if spent else "failed"
             raise
         except BaseException:
             record["state"] = "interrupted"
@@ -622,7 +627,7 @@ def book(budget: Budget, usd: float, *, done: bool) -> None:
     budget.reserve(0.0)
     budget.settle(0.0, actual_usd=usd)
     if usd and not done and not budget.left_usd:
-        raise ContexterError(
+        raise _BudgetSpentError(
             f"The budget of {budget.usd} USD is spent, and the experiment is not done; "
             "the same call with a larger budget_usd goes on with it."
         )

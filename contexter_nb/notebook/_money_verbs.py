@@ -255,7 +255,7 @@ class MoneyVerbs(APIVerbs):
     ) -> tuple[list[Hit], RerankResult]:
         """Return the best hits in the order of a reranker, with its scores."""
         texts = [
-            f"{hit.payload['title']}\n{hit.payload['text']}".strip() for hit in hits
+            reranked_text(hit.payload["title"], hit.payload["text"]) for hit in hits
         ]
         client = self.remote.voyage
         found = await self._ranked(client.rerank, query, texts, limit, model)
@@ -314,6 +314,11 @@ def check_reranker(rerank: object) -> bool | str | None:
     raise InvalidArgumentError(
         f"rerank is {rerank!r}; give True, the name of a model, or None."
     )
+
+
+def reranked_text(title: str, text: str) -> str:
+    """Return what a reranker reads of a hit."""
+    return f"{title}\n{text}".strip()
 
 
 def reranked_from(limit: int) -> int:

@@ -338,7 +338,7 @@ def test_a_budget_that_is_spent_stops_and_a_larger_one_goes_on(tmp_path: Path) -
         with pytest.raises(ContexterError, match="budget of 1.0 USD is spent"):
             nb.experiment(asked, ["dense"], budget_usd=1.0)
         texts = len(embedder.texts)
-        assert nb.experiments()["state"].tolist() == ["failed"]
+        assert nb.experiments()["state"].tolist() == ["interrupted"]
         found = nb.experiment(asked, ["dense"], budget_usd=5.0)
         assert found["queries"].unique().tolist() == [4]
         assert embedder.texts[texts:] == asked[2:]
@@ -680,6 +680,17 @@ def test_reranking_is_estimated_for_the_session_that_does_it(
         chunks = int(other.contents()["chunks"].sum())
         assert found.loc["reranking", "texts"] == chunks * len(QUESTIONS)
         assert found.loc["reranking", "usd"] > 0
+
+
+def test_reranking_costs_about_what_was_said(box: Sandbox, tmp_path: Path) -> None:
+    """A budget of what was said is neither spent too early nor far too large."""
+    variants = {"read": {"rerank": True}, "meant": {"rerank": True, "mode": "dense"}}
+    with connect(home=tmp_path, embedder="static", **box.arguments()) as nb:
+        nb.index(["json", "textwrap", "statistics"])
+        asked = nb.known_items(10)["query"].tolist()
+        told = nb.estimate_experiment(asked, variants)["usd"].sum()
+        nb.experiment(asked, variants, budget_usd=told * 1.01)
+        assert told / 2 < nb.costs()["usd"].sum() <= told * 1.01
 
 
 def test_longer_passages_cost_more_to_rerank(box: Sandbox, tmp_path: Path) -> None:
