@@ -35,7 +35,7 @@ from contexter_nb.notebook._experiment_arguments import (
     read_qrels,
 )
 from contexter_nb.notebook._experiment_records import plain_settings, rows_of
-from contexter_nb.notebook._files import check_path, write_text
+from contexter_nb.notebook._files import check_file, write_text
 from contexter_nb.notebook._variant_verbs import VariantVerbs
 from contexter_nb.retrieval import (
     Judgment,
@@ -222,7 +222,7 @@ class JudgmentVerbs(VariantVerbs):
         ['mine.qrels', 'mine.queries.tsv']
         """
         self._open()
-        place = check_path("path", path, "mine.qrels")
+        place = check_file("path", path, "mine.qrels")
         found = await in_thread(self._judgments.current)
         queries = {each.query_id: each.query for each in found}
         lines = [

@@ -117,7 +117,16 @@ def test_passages_of_one_document_and_its_twins_are_each_looked_up(
         lambda nb, chunk: nb.judgments(7),
         lambda nb, chunk: nb.export_judgments(7),
         lambda nb, chunk: nb.export_judgments("no such folder/mine.qrels"),
+        lambda nb, chunk: nb.export_judgments("."),
+        lambda nb, chunk: nb.export_judgments("/"),
+        lambda nb, chunk: nb.export_judgments(".."),
+        lambda nb, chunk: nb.export_judgments("no\0where"),
+        lambda nb, chunk: nb.export_judgments("~nobody here/mine.qrels"),
+        lambda nb, chunk: nb.export_judgments("long" * 2_000),
         lambda nb, chunk: nb.import_judgments("no such.qrels"),
+        lambda nb, chunk: nb.import_judgments("."),
+        lambda nb, chunk: nb.import_judgments("no\0where"),
+        lambda nb, chunk: nb.import_judgments("long" * 2_000),
         lambda nb, chunk: nb.import_judgments(7),
         lambda nb, chunk: nb.import_judgments([1]),
         lambda nb, chunk: nb.import_judgments(pd.DataFrame({"query": ["a"]})),
@@ -225,6 +234,19 @@ def test_foreign_qrels_need_the_text_of_their_queries(
         orchard.import_judgments(path, queries={"102": QUERY})
     taken = orchard.import_judgments(path, queries={"101": QUERY})
     assert taken[["query", "title", "grade"]].values.tolist() == [[QUERY, "plum", 2]]
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "long" * 3_000], ids=["none", "empty", "long"]
+)
+def test_a_query_that_cannot_be_asked_is_what_is_told(
+    orchard: Any, tmp_path: Path, text: str | None
+) -> None:
+    """Of a qrels file, its query is refused by its id, and not its document."""
+    path = tmp_path / "theirs.qrels"
+    path.write_text(f"101 0 {id_of(orchard, 'plum')} 2\n", encoding="utf-8")
+    with pytest.raises(InvalidArgumentError, match="'101', whose text is none: query"):
+        orchard.import_judgments(path, queries={"101": text})
 
 
 def test_a_frame_is_imported_all_or_none(orchard: Any) -> None:

@@ -188,6 +188,13 @@ def test_experiments_are_kept_whole(tmp_path: Path) -> None:
     assert {stat.S_IMODE(each.stat().st_mode) for each in files} == {0o600}
 
 
+def test_a_name_that_utf_8_cannot_hold_is_kept_in_an_experiment(tmp_path: Path) -> None:
+    """Half of a pair of surrogates would else cost the whole experiment at its end."""
+    store = ExperimentStore(tmp_path)
+    store.save("20261128-1", {"variants": {"\ud800 \u00fc": "\\"}})
+    assert store.load("20261128-1")["variants"] == {"\ud800 \u00fc": "\\"}
+
+
 def test_threads_that_save_an_experiment_at_once_leave_one_of_them(
     tmp_path: Path,
 ) -> None:
