@@ -154,6 +154,47 @@ def test_a_passage_that_is_not_indexed_cannot_be_judged(orchard: Any) -> None:
         orchard.judge(QUERY, "f" * 16, 1)
 
 
+@pytest.mark.parametrize("all_of_it", [False, True])
+def test_a_judgment_of_what_is_gone_can_be_taken_back(
+    orchard: Any, all_of_it: bool
+) -> None:
+    """Also where nothing is indexed any more; its row says what it was of."""
+    apple = id_of(orchard, "apple")
+    orchard.judge(QUERY, apple, 3)
+    orchard.remove(everything=True) if all_of_it else orchard.remove({"title": "apple"})
+    back = orchard.judge(QUERY, apple, None)
+    assert back[["title", "library", "indexed"]].values.tolist() == [
+        ["apple", "fruit", False]
+    ]
+    assert orchard.judgments().empty
+    with pytest.raises(UnknownChunkError, match=apple):
+        orchard.judge(QUERY, apple, None)
+
+
+def test_judgments_can_be_imported_before_anything_is_indexed(session: Any) -> None:
+    """As those of a passage that is not indexed; the index may come later."""
+    taken = session.import_judgments([(QUERY, "f" * 16, 2)])
+    assert taken[["change", "indexed"]].values.tolist() == [["new", False]]
+    assert session.judgments()["grade"].tolist() == [2]
+
+
+def test_what_is_not_indexed_is_not_searched_for_one_by_one(
+    orchard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand judgments of passages that are gone take a search for each batch."""
+    searches: list[Any] = []
+    search = orchard._verbs._indexed
+
+    async def counted(chunk_ids: Any, query: str) -> Any:
+        searches.append(chunk_ids)
+        return await search(chunk_ids, query)
+
+    monkeypatch.setattr(orchard._verbs, "_indexed", counted)
+    given = [(QUERY, f"{at:012x}0000", 1) for at in range(1_000)]
+    assert not orchard.import_judgments(given)["indexed"].any()
+    assert len(searches) == 5
+
+
 def test_judgments_travel_as_trec_files(orchard: Any, tmp_path: Path) -> None:
     """What is exported another home imports; ir-measures reads the same."""
     for title, grade in (("apple", 3), ("pear", 0)):
