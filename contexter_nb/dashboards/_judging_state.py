@@ -199,6 +199,12 @@ def unwritten(state: Judging, place: int, sentence: str) -> Judging:
     return _went(state, at)
 
 
+def renewed(state: Judging, place: int, passage: Passage) -> Judging:
+    """Return the state in which a passage says something else than it did."""
+    passages = (*state.passages[:place], passage, *state.passages[place + 1 :])
+    return replace(state, passages=passages)
+
+
 def _without(grades: Mapping[int, int], place: int) -> dict[int, int]:
     return {at: grade for at, grade in grades.items() if at != place}
 

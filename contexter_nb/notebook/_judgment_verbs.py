@@ -520,10 +520,15 @@ class JudgmentVerbs(VariantVerbs):
         self, found: Sequence[Judgment | Given]
     ) -> dict[str, _Passage]:
         """Return those passages that are indexed now; none where nothing is."""
+        return await self._indexed_now(
+            [each.chunk_id for each in found], found[0].query if found else ""
+        )
+
+    async def _indexed_now(
+        self, chunk_ids: Iterable[str], query: str
+    ) -> dict[str, _Passage]:
         try:
-            return await self._passages(
-                [each.chunk_id for each in found], found[0].query if found else ""
-            )
+            return await self._passages(chunk_ids, query)
         except (EmptyIndexError, IndexMismatchError):
             return {}
 
