@@ -77,7 +77,8 @@ class JudgingDesk:
             state = states.acting(self.state, asked)
             self._become(states.skipped(state, place))
         elif what == "back":
-            self._become(states.back(states.acting(self.state, asked)))
+            place = message.get("place", self.state.at)
+            self._become(states.back(states.acting(self.state, asked), place))
         elif what == "skipped":
             self._become(states.revisiting(states.acting(self.state, asked)))
         elif what == "freeze":

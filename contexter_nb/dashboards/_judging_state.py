@@ -152,8 +152,13 @@ def skipped(state: Judging, place: int) -> Judging:
     return _went(state, _next_open(state, place + 1))
 
 
-def back(state: Judging) -> Judging:
-    """Return the state at the passage that was shown before this one."""
+def back(state: Judging, place: object) -> Judging:
+    """Return the state at the passage that was shown before a place.
+
+    Where that is no longer shown, as when the same was asked twice, nothing moves.
+    """
+    if place != state.at:
+        return state
     if state.trail:
         *before, at = state.trail
         return replace(state, at=at, trail=tuple(before), last="")
