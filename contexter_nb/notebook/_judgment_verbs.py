@@ -165,11 +165,8 @@ class JudgmentVerbs(VariantVerbs):
 
     async def _kept(self, given: Given) -> Judgment | None:
         """Return the judgment that a query and a passage have now."""
-        pair = query_id(given.query), given.chunk_id
-        current = await in_thread(self._judgments.current)
-        return next(
-            (each for each in current if (each.query_id, each.chunk_id) == pair), None
-        )
+        current = await in_thread(self._judgments.current, query_id(given.query))
+        return next((each for each in current if each.chunk_id == given.chunk_id), None)
 
     async def judgments(
         self, query: str | None = None, *, history: bool = False
@@ -204,11 +201,12 @@ class JudgmentVerbs(VariantVerbs):
         True
         """
         self._open()
-        read = self._judgments.history if history else self._judgments.current
-        found = await in_thread(read)
-        if query is not None:
-            wanted = query_id(check_query(query))
-            found = [each for each in found if each.query_id == wanted]
+        wanted = None if query is None else query_id(check_query(query))
+        if history:
+            found = await in_thread(self._judgments.history)
+            found = [each for each in found if wanted in (None, each.query_id)]
+        else:
+            found = await in_thread(self._judgments.current, wanted)
         passages = await self._passages_of(found)
         return make_frame("judgments", [_record(each, passages) for each in found])
 
