@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from contexter_nb.notebook import Collection
 
 if TYPE_CHECKING:
     from contexter_nb.notebook import Session
@@ -38,8 +40,20 @@ class GradeWriter:
         self._under_way: list[tuple[str, str, int | None]] = []
         self._ended = 0
 
-    async def write(self, query: str, chunk_id: str, grade: int | None) -> None:
+    async def write(
+        self, query: str, chunk_id: str, grade: int | None, text: str | None = None
+    ) -> dict[str, Any] | None:
         """Keep a grade; None takes one back. What this has returned is on disk.
+
+        Parameters
+        ----------
+        text : str, optional
+            What was read: a passage that no longer says it is not judged.
+
+        Returns
+        -------
+        dict or None
+            The passage as it is now, where it was not judged.
 
         Raises
         ------
@@ -50,7 +64,11 @@ class GradeWriter:
         self._under_way.append(own)
         try:
             async with self._turn:
+                if grade is not None and text is not None:
+                    collection = Collection(self._session)
+                    return await collection.judge_as_read(query, chunk_id, grade, text)
                 await self._session.aio.judge(query, chunk_id, grade)
+                return None
         finally:
             self._under_way.remove(own)
             self._ended += 1

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from contexter_nb.bridge import default_bridge
 from contexter_nb.core import InvalidArgumentError
 from contexter_nb.dashboards._judging_desk import JudgingDesk
 from contexter_nb.dashboards._judging_picture import as_page, as_snapshot, as_text
-from contexter_nb.dashboards._judging_pool import SHOWN, Passage, passages_of
+from contexter_nb.dashboards._judging_pool import Passage, as_indexed, passages_of
 from contexter_nb.dashboards._judging_shown import variants_code
 from contexter_nb.dashboards._judging_state import Judging, begun
 from contexter_nb.dashboards._view import View
-from contexter_nb.frames import make_frame
-from contexter_nb.notebook import Collection, Session
+from contexter_nb.frames import KINDS, make_frame
+from contexter_nb.notebook import Collection, Session, may_stand_for_another
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,15 +45,20 @@ class JudgingExplorer(View):
 
     def __init__(self, session: Session, pool: pd.DataFrame) -> None:
         super().__init__(session)
-        state = default_bridge().run(_begin(session, passages_of(pool)))
+        passages = passages_of(pool)
         self._variants = pool.attrs.get("variants")
+        state = default_bridge().run(_begin(session, passages, self._variants))
         state = replace(state, variants=variants_code(self._variants))
         self._desk: JudgingDesk = JudgingDesk(session, state, self._show, self.freeze)
 
     @property
     def unjudged(self) -> pd.DataFrame:
         """Return what has no grade yet, the skipped among it: the columns of a pool."""
-        rows = [asdict(each) for each in self._desk.state.unjudged]
+        names = KINDS["pool"].names
+        rows = [
+            {name: getattr(each, name) for name in names}
+            for each in self._desk.state.unjudged
+        ]
         return make_frame("pool", rows, {"variants": self._variants})
 
     def _new_screen(self) -> Any:
@@ -72,8 +77,10 @@ class JudgingExplorer(View):
         return as_text(self._desk.state)
 
 
-async def _begin(session: Session, passages: list[Passage]) -> Judging:
-    """Return the state to begin with: texts looked up, earlier grades recalled."""
+async def _begin(
+    session: Session, passages: list[Passage], variants: object
+) -> Judging:
+    """Return the state to begin with: texts as indexed, earlier grades recalled."""
     known = await session.aio.judgments()
     grades = {
         (query_id, chunk_id): int(grade)
@@ -82,9 +89,21 @@ async def _begin(session: Session, passages: list[Passage]) -> Judging:
         )
     }
     collection = Collection(session)
-    whole = [
-        each if each.text else await _looked_up(collection, each) for each in passages
-    ]
+    changed = await collection.changed(
+        ((each.chunk_id, each.text) for each in passages),
+        passages[0].query if passages else "",
+    )
+    whole = []
+    for each in passages:
+        if changed.get(each.chunk_id) is False:
+            whole.append(replace(each, is_as_indexed=True))
+        elif each.text and (
+            each.chunk_id not in changed
+            or may_stand_for_another(each.chunk_id, variants)
+        ):
+            whole.append(each)
+        else:
+            whole.append(await _looked_up(collection, each))
     return begun(whole, grades)
 
 
@@ -95,4 +114,4 @@ async def _looked_up(collection: Collection, passage: Passage) -> Passage:
             f"The frame to judge names chunk {passage.chunk_id}, which is not indexed; "
             "gather the passages anew with nb.pool(...)."
         )
-    return replace(passage, **{name: str(row[name]) for name in SHOWN})
+    return as_indexed(passage, row)

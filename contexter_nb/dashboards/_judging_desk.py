@@ -15,8 +15,11 @@ from contexter_nb.dashboards import _judging_state as states
 from contexter_nb.dashboards._explorer_desk import sentence
 from contexter_nb.dashboards._explorer_state import Asked
 from contexter_nb.dashboards._grades import GRADES, GradeWriter
+from contexter_nb.dashboards._judging_pool import as_indexed
 from contexter_nb.dashboards._judging_state import Judging
 from contexter_nb.notebook import Session
+
+_CHANGED = "The passage has changed since it was shown; read it anew, and grade it."
 
 
 class JudgingDesk:
@@ -74,7 +77,8 @@ class JudgingDesk:
             state = states.acting(self.state, asked)
             self._become(states.skipped(state, place))
         elif what == "back":
-            self._become(states.back(states.acting(self.state, asked)))
+            place = message.get("place", self.state.at)
+            self._become(states.back(states.acting(self.state, asked), place))
         elif what == "skipped":
             self._become(states.revisiting(states.acting(self.state, asked)))
         elif what == "freeze":
@@ -91,12 +95,17 @@ class JudgingDesk:
         else:
             self._become(states.graded(state, at, given))
         passage = self.state.passages[at]
+        text = passage.text if passage.is_as_indexed else None
         try:
-            await self._grades.write(passage.query, passage.chunk_id, given)
+            now = await self._grades.write(passage.query, passage.chunk_id, given, text)
         except Exception as exc:  # shown with its passage, and not beside it
             self._become(states.unwritten(self.state, at, sentence(exc)))
         else:
-            self._become(states.written(self.state, at, given))
+            if now is None:
+                self._become(states.written(self.state, at, given))
+            else:
+                state = states.renewed(self.state, at, as_indexed(passage, now))
+                self._become(states.unwritten(state, at, _CHANGED))
 
     def _place(self, place: object) -> int:
         known = isinstance(place, int) and not isinstance(place, bool)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from contexter_nb.core import InvalidArgumentError, did_you_mean
@@ -22,6 +22,8 @@ class Passage:
     ----------
     query_id : str
         The same for questions that differ in white space only.
+    is_as_indexed : bool
+        Whether the text is that of the index, when it was looked at last.
     """
 
     query: str
@@ -33,6 +35,7 @@ class Passage:
     kind: str = ""
     text: str = ""
     url: str = ""
+    is_as_indexed: bool = False
 
     @property
     def name(self) -> str:
@@ -75,6 +78,12 @@ def passages_of(frame: Any) -> list[Passage]:
         found = _passage(at, row)
         questions.setdefault(found.query_id, {}).setdefault(found.chunk_id, found)
     return [each for found in questions.values() for each in found.values()]
+
+
+def as_indexed(passage: Passage, row: Mapping[str, Any]) -> Passage:
+    """Return a passage as a row of a search has it now."""
+    now = {name: str(row[name]) for name in SHOWN}
+    return replace(passage, is_as_indexed=True, **now)
 
 
 def _passage(at: int, row: Mapping[Any, Any]) -> Passage:

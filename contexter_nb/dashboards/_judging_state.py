@@ -152,8 +152,13 @@ def skipped(state: Judging, place: int) -> Judging:
     return _went(state, _next_open(state, place + 1))
 
 
-def back(state: Judging) -> Judging:
-    """Return the state at the passage that was shown before this one."""
+def back(state: Judging, place: object) -> Judging:
+    """Return the state at the passage that was shown before a place.
+
+    Where that is no longer shown, as when the same was asked twice, nothing moves.
+    """
+    if place != state.at:
+        return state
     if state.trail:
         *before, at = state.trail
         return replace(state, at=at, trail=tuple(before), last="")
@@ -197,6 +202,12 @@ def unwritten(state: Judging, place: int, sentence: str) -> Judging:
     at = min(place, state.at) if state.notice else place
     state = replace(state, grades=grades, writing=writing, last="", notice=told)
     return _went(state, at)
+
+
+def renewed(state: Judging, place: int, passage: Passage) -> Judging:
+    """Return the state in which a passage says something else than it did."""
+    passages = (*state.passages[:place], passage, *state.passages[place + 1 :])
+    return replace(state, passages=passages)
 
 
 def _without(grades: Mapping[int, int], place: int) -> dict[int, int]:

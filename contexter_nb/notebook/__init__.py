@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from contexter_nb.notebook._accessor import ContexterAccessor
 from contexter_nb.notebook._cards import Cards
-from contexter_nb.notebook._collection import Collection, can_rerank
+from contexter_nb.notebook._collection import (
+    Collection,
+    can_rerank,
+    may_stand_for_another,
+)
 from contexter_nb.notebook._feed import Feed
 from contexter_nb.notebook._html import marked_runs, safe_url
 from contexter_nb.notebook._magics import load_ipython_extension
@@ -27,6 +31,7 @@ __all__ = [
     "load_ipython_extension",
     "main",
     "marked_runs",
+    "may_stand_for_another",
     "safe_url",
     "Session",
 ]

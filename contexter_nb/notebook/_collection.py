@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from contexter_nb.core import EmptyIndexError
-from contexter_nb.retrieval import Survey, Vectors, Where, ask, parse_where
+from contexter_nb.notebook._experiment_arguments import needs_index
+from contexter_nb.retrieval import (
+    Survey,
+    Vectors,
+    Where,
+    ask,
+    is_lead,
+    parse_where,
+    point_id,
+    text_hash,
+)
 
 if TYPE_CHECKING:
     from contexter_nb.notebook._session import Session
@@ -105,6 +115,53 @@ class Collection:
         rows: list[dict[Any, Any]] = hits.to_dict("records")
         return rows[0] if rows else None
 
+    async def changed(
+        self, texts: Iterable[tuple[str, str]], query: str
+    ) -> dict[str, bool]:
+        """Return which passages say something else than was read; by chunk id.
+
+        Parameters
+        ----------
+        texts : iterable of (str, str)
+            Chunk id and the text that was read.
+        query : str
+            Best one that was asked before: its embedding is in the cache.
+
+        Returns
+        -------
+        dict of str to bool
+            What is not indexed is left out.
+        """
+        read = dict(texts)
+        now = await self._verbs._indexed_now(list(read), query)
+        return {
+            key: each.text_hash != text_hash(read[key]) for key, each in now.items()
+        }
+
+    async def judge_as_read(
+        self, query: str, chunk_id: str, grade: int, text: str
+    ) -> dict[str, Any] | None:
+        """Keep a grade, unless the passage no longer says what was read.
+
+        Parameters
+        ----------
+        query, chunk_id, grade
+            As of `judge`.
+        text : str
+            What was read.
+
+        Returns
+        -------
+        dict or None
+            The row that a search has for the passage as it is now, where nothing was
+            kept.
+        """
+        row = await self.passage(chunk_id, query)
+        if row is not None and row["text"] != text:
+            return row
+        await self._verbs.judge(query, chunk_id, grade)
+        return None
+
     async def embedded(self, query: str) -> Vectors:
         """Return a question's vector, float32, length 1; it was embedded before.
 
@@ -115,6 +172,23 @@ class Collection:
         """
         vector, _, _ = await self._verbs._embed_query(query)
         return np.asarray(vector, np.float32)
+
+
+def may_stand_for_another(chunk_id: str, variants: object) -> bool:
+    """Whether a pool may name a passage of a variant's own index by this id.
+
+    Parameters
+    ----------
+    chunk_id : str
+        From a row of the pool.
+    variants : object
+        What the pool carries: name to settings.
+    """
+    if not isinstance(variants, Mapping) or not is_lead(point_id(chunk_id)):
+        return False
+    return any(
+        isinstance(each, Mapping) and needs_index(each) for each in variants.values()
+    )
 
 
 def can_rerank(session: Session) -> bool:

@@ -22,6 +22,7 @@ from contexter_nb.notebook._arguments import (
     check_query,
     check_weights,
 )
+from contexter_nb.notebook._files import check_file
 from contexter_nb.retrieval import (
     MAX_GRADE,
     MODES,
@@ -306,23 +307,31 @@ def read_qrels(path: Any, queries: object) -> list[Given]:
     InvalidArgumentError
         A file cannot be read, a line is none, or a query has no text.
     """
-    place = Path(path).expanduser()
+    place = check_file("what", path, "mine.qrels")
     lines = parse_qrels(_text(place), place.name)
+    texts: Mapping[str, object]
     if isinstance(queries, Mapping):
-        texts = {str(key): str(value) for key, value in queries.items()}
+        texts = {str(key): value for key, value in queries.items()}
     else:
-        beside = queries_path(place) if queries is None else Path(str(queries))
-        texts = parse_queries(_text(beside.expanduser()), beside.name)
+        beside = queries_path(place)
+        if queries is not None:
+            beside = check_file("queries", queries, beside.name)
+        texts = parse_queries(_text(beside), beside.name)
     return [_from_line(line, texts, place.name) for line in lines]
 
 
-def _from_line(line: QrelsLine, texts: Mapping[str, str], name: str) -> Given:
-    query = texts.get(line.query_id)
-    if query is None:
+def _from_line(line: QrelsLine, texts: Mapping[str, object], name: str) -> Given:
+    if line.query_id not in texts:
         raise InvalidArgumentError(
             f"{name} judges the query {line.query_id!r}, whose text is not known; give "
             "queries={id: text} or a file of both."
         )
+    try:
+        query = check_query(texts[line.query_id])
+    except InvalidArgumentError as exc:
+        raise InvalidArgumentError(
+            f"{name} judges the query {line.query_id!r}, whose text is none: {exc}"
+        ) from exc
     row = {"query": query, "chunk_id": line.chunk_id, "grade": line.grade}
     try:
         return _given(0, row)
@@ -337,11 +346,13 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
-        near = path.parent.iterdir() if path.parent.is_dir() else ()
+        near: list[str] = []
+        with contextlib.suppress(OSError):
+            near = os.listdir(path.parent)
         raise InvalidArgumentError(
-            f"The file {path.name} cannot be read "
+            f"The file {path.name[:60]} cannot be read "
             f"({exc.strerror if isinstance(exc, OSError) else 'it is no text'})."
-            f"{did_you_mean(path.name, [each.name for each in near])}"
+            f"{did_you_mean(path.name, near)}"
         ) from exc
 
 

@@ -14,9 +14,28 @@ def check_path(name: str, value: object, example: str) -> Path:
         raise InvalidArgumentError(
             f"{name} is {type_in_words(value)}; name one, as {example!r}."
         )
-    if not os.fspath(value):
+    path = os.fspath(value)
+    if not path:
         raise InvalidArgumentError(f"{name} is empty; name one, as {example!r}.")
-    return Path(value).expanduser()
+    if not isinstance(path, str) or "\0" in path:
+        raise InvalidArgumentError(
+            f"{name} is {path[:60]!r}, which names nothing; name one, as {example!r}."
+        )
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # it begins with the home of somebody unknown
+        return Path(path)
+
+
+def check_file(name: str, value: object, example: str) -> Path:
+    """Return where a file is or will be, as a person names it; a folder is refused."""
+    path = check_path(name, value, example)
+    if os.path.isdir(path):
+        raise InvalidArgumentError(
+            f"{name} is {os.fspath(path)[-60:]!r}, a folder; name a file in it, as "
+            f"{example!r}."
+        )
+    return path
 
 
 def make_folder(path: Path) -> None:
@@ -25,7 +44,8 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise InvalidArgumentError(
-            f"The folder {path.name} cannot be made ({exc.strerror}); name another."
+            f"The folder {path.name[:60]} cannot be made ({exc.strerror}); name "
+            "another."
         ) from exc
 
 
@@ -35,6 +55,6 @@ def write_text(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as exc:
         raise InvalidArgumentError(
-            f"{path.name} cannot be written ({exc.strerror}); name a file in a folder "
-            "that is there."
+            f"{path.name[:60]} cannot be written ({exc.strerror}); name a file in a "
+            "folder that is there."
         ) from exc

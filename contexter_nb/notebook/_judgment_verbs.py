@@ -35,7 +35,7 @@ from contexter_nb.notebook._experiment_arguments import (
     read_qrels,
 )
 from contexter_nb.notebook._experiment_records import plain_settings, rows_of
-from contexter_nb.notebook._files import check_path, write_text
+from contexter_nb.notebook._files import check_file, write_text
 from contexter_nb.notebook._variant_verbs import VariantVerbs
 from contexter_nb.retrieval import (
     Judgment,
@@ -64,6 +64,7 @@ _BATCH = 200
 _ALL_TITLES = 1_000_000
 _LEAD = "0000"
 _KNOWN_ITEM_GRADE = 3
+_AS_IT_WAS = ("title", "library", "version")
 
 
 class _Passage(NamedTuple):
@@ -102,7 +103,8 @@ class JudgmentVerbs(VariantVerbs):
         query : str
             The question.
         chunk_id : str
-            From a frame's chunk_id column; the passage must be indexed.
+            From a frame's chunk_id column; the passage must be indexed, unless a
+            judgment of it is taken back.
         grade : int or None
             0 (not relevant), 1, 2 or 3 (just what was sought); None takes an earlier
             judgment back.
@@ -119,7 +121,7 @@ class JudgmentVerbs(VariantVerbs):
         InvalidArgumentError
             The query is empty, or the grade is no whole number from 0 to 3.
         UnknownChunkError
-            No chunk has this id.
+            No chunk has this id, and there is no judgment of it to take back.
         HomeError
             The judgment cannot be written.
 
@@ -141,18 +143,30 @@ class JudgmentVerbs(VariantVerbs):
             )
         point_id(chunk_id)
         chunk_id = chunk_id.lower()
-        passages = await self._passages([chunk_id], query)
-        if chunk_id not in passages:
-            raise UnknownChunkError(
-                f"No chunk {chunk_id} is in the index; search again, it may have "
-                "changed."
-            )
         given = Given(query=query, chunk_id=chunk_id, grade=number or 0)
+        if number is None:
+            passages = await self._passages_of([given])
+        else:
+            passages = await self._passages([chunk_id], query)
+        if chunk_id not in passages:
+            kept = await self._kept(given) if number is None else None
+            if kept is None:
+                raise UnknownChunkError(
+                    f"No chunk {chunk_id} is in the index; search again, it may have "
+                    "changed."
+                )
+            as_it_was = {name: getattr(kept, name) for name in _AS_IT_WAS}
+            given = dataclasses.replace(given, **as_it_was)
         judgment = dataclasses.replace(
             self._judgment(given, passages, "person", judged_by), grade=number
         )
         await in_thread(self._judgments.add, [judgment])
         return make_frame("judgments", [_record(judgment, passages)])
+
+    async def _kept(self, given: Given) -> Judgment | None:
+        """Return the judgment that a query and a passage have now."""
+        current = await in_thread(self._judgments.current, query_id(given.query))
+        return next((each for each in current if each.chunk_id == given.chunk_id), None)
 
     async def judgments(
         self, query: str | None = None, *, history: bool = False
@@ -187,11 +201,12 @@ class JudgmentVerbs(VariantVerbs):
         True
         """
         self._open()
-        read = self._judgments.history if history else self._judgments.current
-        found = await in_thread(read)
-        if query is not None:
-            wanted = query_id(check_query(query))
-            found = [each for each in found if each.query_id == wanted]
+        wanted = None if query is None else query_id(check_query(query))
+        if history:
+            found = await in_thread(self._judgments.history)
+            found = [each for each in found if wanted in (None, each.query_id)]
+        else:
+            found = await in_thread(self._judgments.current, wanted)
         passages = await self._passages_of(found)
         return make_frame("judgments", [_record(each, passages) for each in found])
 
@@ -222,7 +237,7 @@ class JudgmentVerbs(VariantVerbs):
         ['mine.qrels', 'mine.queries.tsv']
         """
         self._open()
-        place = check_path("path", path, "mine.qrels")
+        place = check_file("path", path, "mine.qrels")
         found = await in_thread(self._judgments.current)
         queries = {each.query_id: each.query for each in found}
         lines = [
@@ -288,9 +303,7 @@ class JudgmentVerbs(VariantVerbs):
             given = check_judgments(what)
         else:
             given = await in_thread(read_qrels, what, queries)
-        passages = await self._passages(
-            [each.chunk_id for each in given], given[0].query if given else ""
-        )
+        passages = await self._passages_of(given)
         kept = await in_thread(self._judgments.current)
         current = {(each.query_id, each.chunk_id): each for each in kept}
         added: list[Judgment] = []
@@ -501,12 +514,19 @@ class JudgmentVerbs(VariantVerbs):
             judged_at=self.clock.wall().isoformat(),
         )
 
-    async def _passages_of(self, found: Sequence[Judgment]) -> dict[str, _Passage]:
+    async def _passages_of(
+        self, found: Sequence[Judgment | Given]
+    ) -> dict[str, _Passage]:
         """Return those passages that are indexed now; none where nothing is."""
+        return await self._indexed_now(
+            [each.chunk_id for each in found], found[0].query if found else ""
+        )
+
+    async def _indexed_now(
+        self, chunk_ids: Iterable[str], query: str
+    ) -> dict[str, _Passage]:
         try:
-            return await self._passages(
-                [each.chunk_id for each in found], found[0].query if found else ""
-            )
+            return await self._passages(chunk_ids, query)
         except (EmptyIndexError, IndexMismatchError):
             return {}
 
@@ -520,14 +540,12 @@ class JudgmentVerbs(VariantVerbs):
         """
         found: dict[str, _Passage] = {}
         for batch in _batches(chunk_ids):
-            missing = batch
-            # A search folds near duplicates: those are asked for one by one.
-            for ids in ([batch], [[each] for each in batch]):
-                for some in ids:
-                    wanted = [each for each in some if each in missing]
-                    if wanted:
-                        found |= await self._indexed(wanted, query)
-                missing = [each for each in batch if each not in found]
+            found |= await self._indexed(batch, query)
+            missing = [each for each in batch if each not in found]
+            if missing:
+                # A search folds near duplicates: those are asked for one by one.
+                for each in await ask(self.index_store.vectors, missing):
+                    found |= await self._indexed([each], query)
         return found
 
     async def _indexed(

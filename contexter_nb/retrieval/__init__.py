@@ -29,6 +29,7 @@ from contexter_nb.retrieval._documents import (
     Collected,
     Document,
     Problem,
+    is_lead,
     point_id,
     repaired,
 )
@@ -211,6 +212,7 @@ __all__ = [
     "Installed",
     "installed_versions",
     "inventory",
+    "is_lead",
     "Judged",
     "Judgment",
     "JudgmentStore",

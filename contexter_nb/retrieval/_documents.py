@@ -208,5 +208,11 @@ def document_of(point: int) -> int:
 
 
 def is_lead(point: int) -> bool:
-    """Whether this is the passage that its object or section begins with."""
+    """Whether this is the passage that its object or section begins with.
+
+    Parameters
+    ----------
+    point : int
+        As of `point_id`.
+    """
     return not point & (1 << 4 * PLACE_DIGITS) - 1

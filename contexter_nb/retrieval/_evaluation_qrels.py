@@ -10,7 +10,7 @@ from contexter_nb.core import InvalidArgumentError
 
 
 class QrelsLine(NamedTuple):
-    """One line of a qrels file: query id, iteration, document, grade."""
+    """What one line of a qrels file says; its iteration says nothing."""
 
     query_id: str
     chunk_id: str
@@ -69,7 +69,8 @@ def parse_qrels(text: str, name: str) -> list[QrelsLine]:
     Parameters
     ----------
     text : str
-        Four fields a line: query id, iteration (not looked at), chunk id, grade.
+        Four fields a line: query id, iteration (not looked at), chunk id, grade, which
+        may be written as ``2.0``. Empty lines are passed over.
     name : str
         Of the file, for messages.
 
@@ -80,26 +81,35 @@ def parse_qrels(text: str, name: str) -> list[QrelsLine]:
     """
     return [
         _line(number, fields, name)
-        for number, fields in _fields(text.splitlines())
-        if fields
+        for number, line in _lines(text)
+        if (fields := line.split())
     ]
 
 
-def _fields(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(lines, start=1):
-        yield number, line.split()
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Return lines with their numbers, as editors and grep count them.
+
+    `str.splitlines` would break a query at a form feed, too.
+    """
+    return enumerate(text.removeprefix("\ufeff").split("\n"), start=1)
 
 
 def _line(number: int, fields: list[str], name: str) -> QrelsLine:
-    if len(fields) == 4:
-        try:
-            return QrelsLine(fields[0], fields[2], int(fields[3]))
-        except ValueError:
-            pass
+    grade = _whole(fields[3]) if len(fields) == 4 else None
+    if grade is not None:
+        return QrelsLine(fields[0], fields[2], grade)
     raise InvalidArgumentError(
         f"Line {number} of {name} is no judgment; a line is: query id, 0, chunk id, "
-        "grade."
+        "grade, which is a whole number."
     )
+
+
+def _whole(number: str) -> int | None:
+    try:
+        value = float(number)
+    except ValueError:
+        return None
+    return int(value) if value.is_integer() else None
 
 
 def parse_queries(text: str, name: str) -> dict[str, str]:
@@ -118,7 +128,7 @@ def parse_queries(text: str, name: str) -> dict[str, str]:
         A line has no tab, or nothing on one side of it.
     """
     queries: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in _lines(text):
         if not line.strip():
             continue
         key, _, query = line.partition("\t")

@@ -57,9 +57,11 @@ class ExperimentStore:
             It cannot be written.
         """
         text = json.dumps({"format": FORMAT, **record}, ensure_ascii=False)
+        # Half of a pair of surrogates, which a name may hold: JSON escapes it so, too.
+        data = text.encode("utf-8", "backslashreplace")
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(self._path(experiment_id), text)
+            write_atomically(self._path(experiment_id), data)
         except OSError as exc:
             raise HomeError(
                 f"The experiment cannot be written to {self._folder} "

@@ -18,11 +18,13 @@ _COLUMNS = (
     "judged_by, judged_at"
 )
 _ADD = f"INSERT INTO judgments ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_NAMES = tuple(_COLUMNS.split(", "))
 _ALL = f"SELECT id, {_COLUMNS} FROM judgments ORDER BY id"
 # The place of a pair is that of its first judgment: judging again moves no row.
 _CURRENT = f"""
 SELECT id, {_COLUMNS} FROM judgments AS own
 JOIN (SELECT max(id) AS last, min(id) AS first FROM judgments
+      {{where}}
       GROUP BY query_id, chunk_id) AS pair ON own.id = pair.last
 WHERE grade IS NOT NULL ORDER BY first
 """
@@ -141,15 +143,22 @@ class JudgmentStore:
 
         self._file.write(work)
 
-    def current(self) -> list[Judgment]:
+    def current(self, query_id: str | None = None) -> list[Judgment]:
         """Return what counts now, in the order in which pairs were first judged.
+
+        Parameters
+        ----------
+        query_id : str, optional
+            Only of this query; others are not read.
 
         Raises
         ------
         HomeError
             The file cannot be opened or read.
         """
-        return [_judgment(row) for row in self._rows(_CURRENT)]
+        query = _CURRENT.format(where="" if query_id is None else "WHERE query_id = ?")
+        values = () if query_id is None else (query_id,)
+        return [_judgment(row) for row in self._rows(query, values)]
 
     def history(self) -> list[Judgment]:
         """Return every judgment ever made, the oldest first.
@@ -168,9 +177,11 @@ class JudgmentStore:
             for row in rows
         ]
 
-    def _rows(self, query: str) -> list[tuple[object, ...]]:
+    def _rows(
+        self, query: str, values: tuple[str, ...] = ()
+    ) -> list[tuple[object, ...]]:
         def work(database: sqlite3.Connection) -> list[tuple[object, ...]]:
-            return database.execute(query).fetchall()
+            return database.execute(query, values).fetchall()
 
         return self._file.read(work, [])
 
@@ -181,5 +192,4 @@ class JudgmentStore:
 
 def _judgment(row: tuple[object, ...]) -> Judgment:
     _, *values = row
-    names = [each.strip() for each in _COLUMNS.split(",")]
-    return Judgment(**dict(zip(names, values, strict=True)))  # type: ignore[arg-type]
+    return Judgment(**dict(zip(_NAMES, values, strict=True)))  # type: ignore[arg-type]

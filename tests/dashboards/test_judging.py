@@ -16,6 +16,7 @@ from tests.dashboards.explorer_view import Browser
 from tests.dashboards.test_freeze import PROBES, TAGS, Reader
 
 pytest.importorskip("anywidget")
+FRUIT = {"library": "fruit"}
 QUESTIONS = ["shorten a text to a width", "dump an object to a file"]
 
 
@@ -177,6 +178,52 @@ def test_a_passage_that_is_gone_can_be_skipped(nb: Any, pool: Any) -> None:
     browser.wait(lambda w: "is in the index" in w.progress["notice"])
     browser.send(do="skip", place=0)
     browser.wait(lambda w: w.passage["place"] == 1)
+
+
+def rewritten(nb: Any, text: str) -> None:
+    """Index a table of one row anew, under the same id."""
+    import pandas as pd
+
+    nb.index(pd.DataFrame({"title": ["apple"], "text": [text]}), name="fruit")
+
+
+def test_a_passage_that_changed_under_the_view_is_read_anew(nb: Any) -> None:
+    """A grade of what is no longer there is not kept, and the new text comes."""
+    rewritten(nb, "An apple is a red fruit.")
+    judging = nb.explorer(judge=nb.pool("a red fruit", {"a": {"where": FRUIT}}))
+    browser = Browser(judging)
+    rewritten(nb, "An apple is a maker of computers.")
+    browser.send(do="grade", place=0, grade=3)
+    browser.wait(lambda w: "has changed since it was shown" in w.progress["notice"])
+    assert "computers" in "".join(browser.widget.passage["text"])
+    assert browser.widget.passage["grade"] is None
+    assert nb.judgments().empty
+    grade(browser, 0)
+    kept = nb.judgments()
+    assert kept[["grade", "changed"]].values.tolist() == [[0, False]]
+
+
+def test_an_old_pool_shows_passages_as_they_are_now(nb: Any) -> None:
+    """What was gathered before the index changed is not judged by its old text."""
+    rewritten(nb, "An apple is a red fruit.")
+    pool = nb.pool("a red fruit", {"a": {"where": FRUIT}})
+    rewritten(nb, "An apple is a maker of computers.")
+    judging = nb.explorer(judge=pool)
+    assert judging.unjudged["text"].tolist() == ["An apple is a maker of computers."]
+
+
+def test_a_passage_of_a_variants_own_index_is_shown_as_it_was_found(nb: Any) -> None:
+    """It goes by the id of its document's first passage, and keeps its own text."""
+    import pandas as pd
+
+    text = "\n\n".join(f"Paragraph {at} is about a fruit. " * 9 for at in range(9))
+    nb.index(pd.DataFrame({"title": ["long"], "text": [text]}), name="fruit")
+    short = {"short": {"chunk_tokens": 64, "where": FRUIT}}
+    pool = nb.pool("paragraph 7", short)
+    judging = nb.explorer(judge=pool)
+    assert judging.unjudged.equals(pool)
+    grade(Browser(judging), 2)
+    assert nb.judgments()["chunk_id"].tolist() == pool["chunk_id"].tolist()
 
 
 @pytest.mark.parametrize(

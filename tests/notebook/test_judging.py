@@ -117,7 +117,16 @@ def test_passages_of_one_document_and_its_twins_are_each_looked_up(
         lambda nb, chunk: nb.judgments(7),
         lambda nb, chunk: nb.export_judgments(7),
         lambda nb, chunk: nb.export_judgments("no such folder/mine.qrels"),
+        lambda nb, chunk: nb.export_judgments("."),
+        lambda nb, chunk: nb.export_judgments("/"),
+        lambda nb, chunk: nb.export_judgments(".."),
+        lambda nb, chunk: nb.export_judgments("no\0where"),
+        lambda nb, chunk: nb.export_judgments("~nobody here/mine.qrels"),
+        lambda nb, chunk: nb.export_judgments("long" * 2_000),
         lambda nb, chunk: nb.import_judgments("no such.qrels"),
+        lambda nb, chunk: nb.import_judgments("."),
+        lambda nb, chunk: nb.import_judgments("no\0where"),
+        lambda nb, chunk: nb.import_judgments("long" * 2_000),
         lambda nb, chunk: nb.import_judgments(7),
         lambda nb, chunk: nb.import_judgments([1]),
         lambda nb, chunk: nb.import_judgments(pd.DataFrame({"query": ["a"]})),
@@ -143,6 +152,47 @@ def test_a_passage_that_is_not_indexed_cannot_be_judged(orchard: Any) -> None:
     """The error says so and names the passage."""
     with pytest.raises(UnknownChunkError, match="f{16}"):
         orchard.judge(QUERY, "f" * 16, 1)
+
+
+@pytest.mark.parametrize("all_of_it", [False, True])
+def test_a_judgment_of_what_is_gone_can_be_taken_back(
+    orchard: Any, all_of_it: bool
+) -> None:
+    """Also where nothing is indexed any more; its row says what it was of."""
+    apple = id_of(orchard, "apple")
+    orchard.judge(QUERY, apple, 3)
+    orchard.remove(everything=True) if all_of_it else orchard.remove({"title": "apple"})
+    back = orchard.judge(QUERY, apple, None)
+    assert back[["title", "library", "indexed"]].values.tolist() == [
+        ["apple", "fruit", False]
+    ]
+    assert orchard.judgments().empty
+    with pytest.raises(UnknownChunkError, match=apple):
+        orchard.judge(QUERY, apple, None)
+
+
+def test_judgments_can_be_imported_before_anything_is_indexed(session: Any) -> None:
+    """As those of a passage that is not indexed; the index may come later."""
+    taken = session.import_judgments([(QUERY, "f" * 16, 2)])
+    assert taken[["change", "indexed"]].values.tolist() == [["new", False]]
+    assert session.judgments()["grade"].tolist() == [2]
+
+
+def test_what_is_not_indexed_is_not_searched_for_one_by_one(
+    orchard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand judgments of passages that are gone take a search for each batch."""
+    searches: list[Any] = []
+    search = orchard._verbs._indexed
+
+    async def counted(chunk_ids: Any, query: str) -> Any:
+        searches.append(chunk_ids)
+        return await search(chunk_ids, query)
+
+    monkeypatch.setattr(orchard._verbs, "_indexed", counted)
+    given = [(QUERY, f"{at:012x}0000", 1) for at in range(1_000)]
+    assert not orchard.import_judgments(given)["indexed"].any()
+    assert len(searches) == 5
 
 
 def test_judgments_travel_as_trec_files(orchard: Any, tmp_path: Path) -> None:
@@ -225,6 +275,19 @@ def test_foreign_qrels_need_the_text_of_their_queries(
         orchard.import_judgments(path, queries={"102": QUERY})
     taken = orchard.import_judgments(path, queries={"101": QUERY})
     assert taken[["query", "title", "grade"]].values.tolist() == [[QUERY, "plum", 2]]
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "long" * 3_000], ids=["none", "empty", "long"]
+)
+def test_a_query_that_cannot_be_asked_is_what_is_told(
+    orchard: Any, tmp_path: Path, text: str | None
+) -> None:
+    """Of a qrels file, its query is refused by its id, and not its document."""
+    path = tmp_path / "theirs.qrels"
+    path.write_text(f"101 0 {id_of(orchard, 'plum')} 2\n", encoding="utf-8")
+    with pytest.raises(InvalidArgumentError, match="'101', whose text is none: query"):
+        orchard.import_judgments(path, queries={"101": text})
 
 
 def test_a_frame_is_imported_all_or_none(orchard: Any) -> None:

@@ -188,6 +188,27 @@ def test_experiments_are_kept_whole(tmp_path: Path) -> None:
     assert {stat.S_IMODE(each.stat().st_mode) for each in files} == {0o600}
 
 
+def test_the_judgments_of_one_query_are_read_alone(tmp_path: Path) -> None:
+    """As they count now, in their order; those of others are left out."""
+    store = JudgmentStore(tmp_path / "judgments.sqlite")
+    pairs = [("q1", "b", 1), ("q2", "b", 2), ("q1", "a", 0), ("q1", "b", 3)]
+    store.add(
+        Judgment(query_id=key, query=key, chunk_id=chunk, grade=grade)
+        for key, chunk, grade in pairs
+    )
+    found = [(each.chunk_id, each.grade) for each in store.current("q1")]
+    assert found == [("b", 3), ("a", 0)]
+    assert store.current("q3") == []
+    store.close()
+
+
+def test_a_name_that_utf_8_cannot_hold_is_kept_in_an_experiment(tmp_path: Path) -> None:
+    """Half of a pair of surrogates would else cost the whole experiment at its end."""
+    store = ExperimentStore(tmp_path)
+    store.save("20261128-1", {"variants": {"\ud800 \u00fc": "\\"}})
+    assert store.load("20261128-1")["variants"] == {"\ud800 \u00fc": "\\"}
+
+
 def test_threads_that_save_an_experiment_at_once_leave_one_of_them(
     tmp_path: Path,
 ) -> None:

@@ -286,7 +286,7 @@ class View extends LiveView {
   }
 
   takeBack() {
-    if (this.isOver || this.model.get("passage").grade === null) return;
+    if (this.isOver || this.isDeaf || this.model.get("passage").grade === null) return;
     this.act({ do: "grade", place: this.place, grade: null });
   }
 
@@ -297,7 +297,8 @@ class View extends LiveView {
   }
 
   goBack() {
-    if (this.model.get("progress").back) this.act({ do: "back" });
+    const { back, of, over } = this.model.get("progress");
+    if (back) this.act({ do: "back", place: over ? of : this.place });
   }
 
   // A click anywhere brings the keys in here.
@@ -324,6 +325,8 @@ class View extends LiveView {
       Backspace: () => this.takeBack(), Delete: () => this.takeBack(),
       Escape: () => this.closePanel(), "?": () => this.toggle(this.helpButton, this.helpPanel),
     }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    // Who stands on a long question scrolls that.
+    if (scrolls !== undefined && event.target === this.asked) return;
     if (scrolls !== undefined && !this.isOver) this.scroll(scrolls);
     else if (grade === null && !does) return;
     // A key held down would judge what nobody has read.
