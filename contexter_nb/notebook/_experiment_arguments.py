@@ -63,6 +63,11 @@ def is_frame(value: object) -> bool:
     return type(value).__name__ == "DataFrame" and hasattr(value, "columns")
 
 
+def is_judged_frame(value: Any) -> bool:
+    """Whether this is a frame of queries that has their judgments with it."""
+    return is_frame(value) and {"chunk_id", "grade"} <= set(value.columns)
+
+
 def check_queries(queries: Any) -> dict[str, str]:
     """Return queries by their id, each once, in their order.
 

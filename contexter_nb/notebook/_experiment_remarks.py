@@ -36,6 +36,33 @@ def unjudged_remark(experiment: Experiment, asked: Sequence[str] | None) -> str 
     )
 
 
+def changed_remark(changed: int) -> str | None:
+    """Return how many judgments may not be right any more; None where all are.
+
+    Parameters
+    ----------
+    changed : int
+        Judgments of passages that say something else now.
+
+    Examples
+    --------
+    >>> changed_remark(0) is None, changed_remark(2)[:26]
+    (True, '2 judgments are of passage')
+    """
+    if not changed:
+        return None
+    said = (
+        "1 judgment is of a passage that says something else now and counts all the "
+        "same; nb.judgments() has it as changed."
+    )
+    if changed == 1:
+        return said
+    return (
+        f"{changed:,} judgments are of passages that say something else now and count "
+        "all the same; nb.judgments() has them as changed."
+    )
+
+
 def lacking_remarks(libraries: Mapping[str, Iterable[str]]) -> list[str]:
     """Return which variants do not hold what the first one holds.
 

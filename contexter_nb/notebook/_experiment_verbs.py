@@ -29,7 +29,7 @@ from contexter_nb.notebook._experiment_arguments import (
     check_test,
     check_variants,
     id_of,
-    is_frame,
+    is_judged_frame,
     judged_by_query,
 )
 from contexter_nb.notebook._experiment_estimates import (
@@ -56,7 +56,11 @@ from contexter_nb.notebook._experiment_records import (
     summary_frame,
     this_process,
 )
-from contexter_nb.notebook._experiment_remarks import lacking_remarks, unjudged_remark
+from contexter_nb.notebook._experiment_remarks import (
+    changed_remark,
+    lacking_remarks,
+    unjudged_remark,
+)
 from contexter_nb.notebook._progress import SearchBar
 from contexter_nb.notebook._variant_verbs import Prepared
 from contexter_nb.retrieval import (
@@ -224,6 +228,8 @@ class ExperimentVerbs(EstimateVerbs):
         record = self._record_of(experiment, settings, given, prepared)
         catalogs = prepared.catalogs.items()
         self._remark(*lacking_remarks({name: own.libraries for name, own in catalogs}))
+        if judgments is None and not is_judged_frame(queries):
+            self._remark(changed_remark(await self._changed(prepared.settings, asked)))
         record["usd_per_1000"] = await self._usd_per_1000(asked, prepared.settings)
         if resume:
             experiment_id = await self._go_on(experiment_id, experiment, record)
@@ -458,7 +464,7 @@ class ExperimentVerbs(EstimateVerbs):
         """Return the judgments that are meant."""
         if judgments is not None:
             return check_judgments(judgments)
-        if is_frame(queries) and {"chunk_id", "grade"} <= set(queries.columns):
+        if is_judged_frame(queries):
             return check_judgments(queries)
         kept = await in_thread(self._judgments.current)
         return [
@@ -473,6 +479,24 @@ class ExperimentVerbs(EstimateVerbs):
             )
             for each in kept
         ]
+
+    async def _changed(self, settings: Settings, asked: Mapping[str, str]) -> int:
+        """Return how many judgments are of passages that say something else now."""
+        price = getattr(self.embedder, "usd_per_million_tokens", None)
+        embeds = any(each.get("mode") != "text" for each in settings.values())
+        if price != 0 and not embeds:  # a look would embed a question
+            return 0
+        kept = [
+            each
+            for each in await in_thread(self._judgments.current)
+            if each.text_hash and query_id(each.query) in asked
+        ]
+        ids = [each.chunk_id for each in kept]
+        there = await self._indexed_now(ids, next(iter(asked.values())))
+        return sum(
+            each.chunk_id in there and there[each.chunk_id].text_hash != each.text_hash
+            for each in kept
+        )
 
     @staticmethod
     def _metrics(metrics: Sequence[str] | None, given: Sequence[Given]) -> list[str]:

@@ -341,7 +341,10 @@ class _Page(_Describer):
 
     def context(self, path: HeadingPath) -> str:
         """Return what is searched of the titles."""
-        return self.title(path) if self.document.named else " › ".join(path)
+        heading = self.document.heading
+        if heading is None:
+            return self.title(path)
+        return " › ".join((heading, *path) if heading else path)
 
     def embedded(self, path: HeadingPath, body: str, lead: bool) -> str:
         return f"{self.context(path)}\n{body}".lstrip("\n")

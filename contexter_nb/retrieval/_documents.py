@@ -49,8 +49,8 @@ class Document:
         The other columns of a row, name and value.
     key : str
         What it is known by where titles are not its own; the title where empty.
-    named : bool
-        Whether its title says anything of it, so that it is searched, too.
+    heading : str or None
+        What of its title says something of it, and is searched; None for all of it.
     """
 
     library: str
@@ -67,7 +67,7 @@ class Document:
     mentions: int = 0
     fields: tuple[tuple[str, FieldValue], ...] = ()
     key: str = ""
-    named: bool = True
+    heading: str | None = None
 
 
 def repaired(document: Document) -> tuple[Document, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
@@ -18,6 +19,8 @@ MAX_GRADE = 3
 # Those that compute in this process; others would download, compile or run Perl.
 _PROVIDERS = ("pytrec_eval", "msmarco", "judged", "accuracy")
 _ID_BYTES = 8
+# The title of a row that has none: another row has it where the table is sorted.
+_COUNTED = re.compile(r"row \d+")
 
 Qrels = Mapping[str, Mapping[str, int]]
 
@@ -128,7 +131,9 @@ def ranking(found: Sequence[Found], judged: Sequence[Judged]) -> list[str]:
     """
     grades = document_grades(judged)
     by_name = {
-        (each.library, each.title): document_key(each.chunk_id) for each in judged
+        (each.library, each.title): document_key(each.chunk_id)
+        for each in judged
+        if not _COUNTED.fullmatch(each.title)
     }
     ranked: dict[str, None] = {}
     for each in found:

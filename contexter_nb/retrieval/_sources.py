@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from contexter_nb.core import Clock, SourceError, SystemClock
 from contexter_nb.retrieval import _inventory
@@ -347,8 +347,8 @@ class RowsSource:
         documents: list[Document] = []
         problems: list[Problem] = []
         kinds = self.kept.kinds
-        for at, (row, key) in enumerate(zip(self.rows, self._keys(), strict=True)):
-            title = str(row.get("title") or f"row {at}")
+        for at, (row, known) in enumerate(zip(self.rows, self._known(), strict=True)):
+            title = known.title or f"row {at}"
             text = row.get("text")
             if not isinstance(text, str) or not text.strip():
                 problems.append(
@@ -372,8 +372,8 @@ class RowsSource:
                     markup="markdown",
                     url=url if url.startswith(("https://", "http://")) else "",
                     fields=fields_of(row, kinds),
-                    key=key,
-                    named=bool(row.get("title")),
+                    key=known.key,
+                    heading=known.heading,
                 )
             )
         return Collected(
@@ -386,27 +386,44 @@ class RowsSource:
             kinds=kinds,
         )
 
-    def _keys(self) -> list[str]:
+    def _known(self) -> list[_Known]:
         """Return what each row is known by, wherever in the table it stands.
 
         That is its key, where rows have such; its title, where no other has it; or what
-        it says, so that rows which are taken out or put in change no others.
+        it says, so that rows which are taken out or put in change no others. Titles
+        that several have are told apart by a mark, which is not searched.
         """
-        if self.keys is not None:
-            return [f"key {each}" for each in self.keys]
-        titles = Counter(str(row.get("title") or "") for row in self.rows)
+        titles = [str(row.get("title") or "") for row in self.rows]
+        often = Counter(titles)
         taken: Counter[str] = Counter()
         found = []
-        for row in self.rows:
-            title = str(row.get("title") or "")
-            if title and titles[title] == 1:
-                found.append("")
-                continue
-            said = f"{title}\0{row.get('text')}".encode("utf-8", "backslashreplace")
-            key = hashlib.blake2b(said, digest_size=8).hexdigest()
-            taken[key] += 1
-            found.append(f"text {key} {taken[key]}")
+        for at, (row, title) in enumerate(zip(self.rows, titles, strict=True)):
+            if self.keys is not None:
+                mark, key = self.keys[at], f"key {self.keys[at]}"
+            elif title and often[title] == 1:
+                mark, key = "", ""
+            else:
+                said = f"{title}\0{row.get('text')}".encode("utf-8", "backslashreplace")
+                digest = hashlib.blake2b(said, digest_size=8).hexdigest()
+                taken[digest] += 1
+                key = f"text {digest} {taken[digest]}"
+                mark = digest[:6] + (f"-{taken[digest]}" if taken[digest] > 1 else "")
+            if not title:
+                own = f"row {mark}" if self.keys is not None else ""
+                found.append(_Known(key, own, ""))
+            elif often[title] > 1:
+                found.append(_Known(key, f"{title} · {mark}", title))
+            else:
+                found.append(_Known(key, title, None))
         return found
+
+
+class _Known(NamedTuple):
+    """What a row is known by, is called, and has in its title to be searched."""
+
+    key: str
+    title: str
+    heading: str | None
 
 
 def library_source(

@@ -215,3 +215,21 @@ def test_an_empty_name_is_refused(tmp_path: Path) -> None:
     """It would take the place of a table that has none."""
     with connect(home=tmp_path) as nb:
         assert "name is empty" in refusal(lambda: nb.index(tickets(), name=" "))
+
+
+def test_an_experiment_says_that_a_judged_passage_has_changed(tmp_path: Path) -> None:
+    """Before its figures are read; unchanged ones are not talked about."""
+    told: list[str] = []
+    table = tickets()
+    with connect(home=tmp_path) as nb:
+        nb.index(table.drop(columns="tags"))
+        nb.judge("dark", nb.search("screen dark", limit=1)["chunk_id"][0], 3)
+        nb.aio._verbs.notify = told.append
+        nb.experiment(["dark"], ["text", "hybrid"])
+        assert not [each for each in told if "judgment" in each]
+        table.loc["T3", "text"] = "The screen is black, dark and cold."
+        nb.index(table.drop(columns="tags"))
+        nb.experiment(["dark"], ["text", "hybrid"], resume=False)
+        said = [each for each in told if "judgment" in each]
+        assert len(said) == 1
+        assert said[0].startswith("1 judgment is of a passage that says something else")

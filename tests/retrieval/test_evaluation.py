@@ -118,6 +118,13 @@ def test_a_folded_near_duplicate_stands_where_its_hit_stands() -> None:
     assert ranking([twin, second], judged) == ["bbbbbbbbbbbb", "dddddddddddd"]
 
 
+def test_a_title_that_counts_rows_names_none() -> None:
+    """Where a table is sorted another row has it."""
+    judged = [Judged("bbbbbbbbbbbb0000", "lib", "row 7", 2)]
+    other = Found("cccccccccccc0000", "lib", ("row 7",))
+    assert ranking([other], judged) == ["cccccccccccc"]
+
+
 @pytest.mark.parametrize(
     ("ranked", "share"),
     [(["a", "b"], 1.0), (["a", "x"], 0.5), (["x", "y", "a"], 0.0), ([], 1.0)],

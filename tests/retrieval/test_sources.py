@@ -275,6 +275,22 @@ def test_rows_of_a_key_are_known_by_it() -> None:
     assert set(chunks_of(before)) == set(chunks_of(after))
 
 
+def test_titles_that_several_rows_have_are_told_apart() -> None:
+    """By their key, or by what they say; what tells them apart is not searched."""
+    rows = [{"text": "a", "title": "x"}, {"text": "b", "title": "x"}]
+    keyed = asyncio.run(RowsSource(rows, "faq", keys=["T1", "T2"]).collect())
+    assert [each.title for each in keyed.documents] == ["x · T1", "x · T2"]
+    first, second = collect_rows(*rows).documents
+    assert first.title != second.title
+    assert [first.title, second.title] == [
+        each.title for each in collect_rows(*rows[::-1]).documents[::-1]
+    ]
+    assert [each.embedded_text for each in chunks_of(keyed).values()] == [
+        "x\na",
+        "x\nb",
+    ]
+
+
 def test_a_title_that_only_counts_is_not_searched() -> None:
     """Of a row without a title its text is embedded, and nothing else."""
     (chunk,) = chunks_of(collect_rows({"text": "an apple"})).values()
