@@ -340,7 +340,7 @@ class _Page(_Describer):
         return " › ".join((self.document.title, *path))
 
     def context(self, path: HeadingPath) -> str:
-        """Return what is searched of the titles."""
+        """Return what of the titles says something."""
         heading = self.document.heading
         if heading is None:
             return self.title(path)
@@ -350,7 +350,8 @@ class _Page(_Describer):
         return f"{self.context(path)}\n{body}".lstrip("\n")
 
     def lexical(self, path: HeadingPath, body: str, lead: bool) -> str:
-        return f"{self.context(path)}\n{body}".lstrip("\n")
+        # Whole, so that it is found by its title, and costs nothing where that changes.
+        return f"{self.title(path)}\n{body}"
 
     def gist(self, path: HeadingPath, body: str) -> str:
         return f"{self.context(path)} {body[:_GIST_CHARS]}".lstrip(" ")

@@ -50,7 +50,7 @@ class Document:
     key : str
         What it is known by where titles are not its own; the title where empty.
     heading : str or None
-        What of its title says something of it, and is searched; None for all of it.
+        What of its title says something of it, and is embedded; None for all of it.
     """
 
     library: str

@@ -391,7 +391,7 @@ class RowsSource:
 
         That is its key, where rows have such; its title, where no other has it; or what
         it says, so that rows which are taken out or put in change no others. Titles
-        that several have are told apart by a mark, which is not searched.
+        that several have are told apart by a mark, which is not embedded.
         """
         titles = [str(row.get("title") or "") for row in self.rows]
         often = Counter(titles)
@@ -419,7 +419,7 @@ class RowsSource:
 
 
 class _Known(NamedTuple):
-    """What a row is known by, is called, and has in its title to be searched."""
+    """What a row is known by, is called, and has in its title to be embedded."""
 
     key: str
     title: str

@@ -233,3 +233,19 @@ def test_an_experiment_says_that_a_judged_passage_has_changed(tmp_path: Path) ->
         said = [each for each in told if "judgment" in each]
         assert len(said) == 1
         assert said[0].startswith("1 judgment is of a passage that says something else")
+
+
+def test_rows_without_titles_become_known_items(tmp_path: Path) -> None:
+    """They are found by what they are called all the same."""
+    table = pd.DataFrame(
+        {
+            "text": [
+                "The invoice was printed twice and nobody could say why it was so.",
+                "The screen stays dark after the update of the operating system.",
+            ]
+        }
+    )
+    for name, more in {"plain": {}, "titled": {"title": "a ticket"}}.items():
+        with connect(home=tmp_path / name) as nb:
+            nb.index(table.assign(**more))
+            assert len(nb.known_items(2)) == 2

@@ -276,7 +276,7 @@ def test_rows_of_a_key_are_known_by_it() -> None:
 
 
 def test_titles_that_several_rows_have_are_told_apart() -> None:
-    """By their key, or by what they say; what tells them apart is not searched."""
+    """By their key, or by what they say; what tells them apart is not embedded."""
     rows = [{"text": "a", "title": "x"}, {"text": "b", "title": "x"}]
     keyed = asyncio.run(RowsSource(rows, "faq", keys=["T1", "T2"]).collect())
     assert [each.title for each in keyed.documents] == ["x · T1", "x · T2"]
@@ -291,11 +291,12 @@ def test_titles_that_several_rows_have_are_told_apart() -> None:
     ]
 
 
-def test_a_title_that_only_counts_is_not_searched() -> None:
-    """Of a row without a title its text is embedded, and nothing else."""
+def test_a_title_that_only_counts_is_not_embedded() -> None:
+    """Of a row without a title its text is, and nothing else; it is found by both."""
     (chunk,) = chunks_of(collect_rows({"text": "an apple"})).values()
     assert (chunk.title, chunk.embedded_text) == ("row 0", "an apple")
-    assert "row" not in f"{chunk.lexical_text} {chunk.gist}"
+    assert "row" not in chunk.gist
+    assert chunk.lexical_text == "row 0\nan apple"
 
 
 @pytest.mark.parametrize(
