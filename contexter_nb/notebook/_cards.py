@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MAX_CARDS = 100
 _TEXT_CHARS = 700
 _ALIASES_SHOWN = 4
+_FIELDS_SHOWN = 8
+_FIELD_CHARS = 60
 _MISSING = "–"
 
 
@@ -98,7 +100,7 @@ def _card(record: Mapping[str, Any], wanted: set[str]) -> str:
         f'<div><span style="color:{FAINT}">{escape(record["rank"])}.</span> '
         f"<strong>{title}</strong> "
         f'<span style="color:{FAINT}">{escape(facts)}</span></div>'
-        f"{_also(record['aliases'])}"
+        f"{_also(record['aliases'])}{_own(record.get('fields'))}"
         f'<pre style="white-space:pre-wrap;overflow-wrap:anywhere;margin:6px 0;'
         f"padding:6px 8px;background:{SHADE};color:inherit;border-radius:4px;"
         "font-family:var(--jp-code-font-family, monospace);"
@@ -118,6 +120,22 @@ def _also(aliases: object) -> str:
     return f'<div style="color:{FAINT};font-size:85%">also {escape(shown)}</div>'
 
 
+def _own(fields: object) -> str:
+    """Return the columns of a table's row; nothing of what is no row."""
+    told = _told(fields)
+    return f'<div style="color:{FAINT};font-size:85%">{escape(told)}</div>' * bool(told)
+
+
+def _told(fields: object) -> str:
+    own = fields if isinstance(fields, Mapping) else {}
+    shown = [
+        f"{name} {str(value)[:_FIELD_CHARS]}"
+        for name, value in list(own.items())[:_FIELDS_SHOWN]
+    ]
+    more = len(own) - len(shown)
+    return " · ".join([*shown, f"{more} more"] if more else shown)
+
+
 def _rank(value: object) -> str:
     return f"#{value:,}" if isinstance(value, int) else _MISSING
 
@@ -135,4 +153,5 @@ def _block(record: Mapping[str, Any]) -> str:
     version = f"{record['library']} {record['version']}".strip()
     head = f"{record['rank']}. {record['title']}  ({version}, {record['kind']})"
     body = textwrap.indent(shortened(str(record["text"]), 300), "   ")
-    return f"{head}\n{body}"
+    told = _told(record.get("fields"))
+    return "\n".join([head, *([f"   {told}"] if told else []), body])

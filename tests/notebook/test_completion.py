@@ -14,17 +14,18 @@ LIBRARIES = ("httpx", "json", "team notes", "textwrap")
 
 
 def held(column: str) -> tuple[str, ...]:
-    """Return what the index holds."""
-    return LIBRARIES if column == "library" else ()
+    """Return what the index holds; its table has a column of its own."""
+    return {"library": LIBRARIES, "": ("severity",)}.get(column, ())
 
 
 @pytest.mark.parametrize(
     ("before", "fragment", "words"),
     [
-        ("nb.search('x', where={'", "", tuple(FILTER_COLUMNS)),
+        ("nb.search('x', where={'", "", (*FILTER_COLUMNS, "severity")),
+        ('nb.search("x", where={"sev', "sev", ("severity",)),
         ('nb.search("x", where={"lib', "lib", ("library",)),
         ('nb.search(\n    "x",\n    where={\n        "k', "k", ("kind",)),
-        ('where={"library": "httpx", "s', "s", ("section", "source")),
+        ('where={"library": "httpx", "s', "s", ("section", "source", "severity")),
         ('where={"library": ["httpx", "json"], "to', "to", ("tokens",)),
         ('where={"tokens": {"lt": 5}, "ti', "ti", ("title",)),
         ('where={"library": "', "", LIBRARIES),
@@ -57,16 +58,25 @@ def test_elsewhere_it_says_nothing(before: str) -> None:
     assert complete(before, held) is None
 
 
-def test_the_kernel_completes_what_is_indexed(kernel: Kernel, small_home: Any) -> None:
+def test_the_kernel_completes_what_is_indexed(
+    kernel: Kernel, own_small_home: Any
+) -> None:
     """A real kernel answers the tab key with the names in this home, and only once."""
     ran = kernel.run_cell(
         f"import contexter_nb as cx\n"
-        f"one = cx.connect(home={str(small_home)!r})\n"
-        f"two = cx.connect(home={str(small_home)!r})\n"
+        f"one = cx.connect(home={str(own_small_home)!r})\n"
+        f"two = cx.connect(home={str(own_small_home)!r})\n"
     )
     assert ran.status == "ok", ran.error
     code = 'two.search("x", where={"library": "te'
     reply = kernel.kc.complete(code, len(code), reply=True, timeout=20)["content"]
     assert reply["matches"] == ["textwrap"]
     assert code[: reply["cursor_start"]].endswith('"')
-    kernel.run_cell("one.close(), two.close()")
+    kernel.run_cell(
+        "import pandas as pd\n"
+        "two.index(pd.DataFrame({'text': ['a'], 'severity': [1]}), name='notes')\n"
+    )
+    code = 'two.search("x", where={"sev'
+    reply = kernel.kc.complete(code, len(code), reply=True, timeout=20)["content"]
+    assert reply["matches"] == ["severity"]
+    kernel.run_cell("two.remove('notes'), one.close(), two.close()")

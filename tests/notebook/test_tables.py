@@ -249,3 +249,17 @@ def test_rows_without_titles_become_known_items(tmp_path: Path) -> None:
         with connect(home=tmp_path / name) as nb:
             nb.index(table.assign(**more))
             assert len(nb.known_items(2)) == 2
+
+
+def test_cards_show_the_columns_of_a_row_and_do_nothing(tmp_path: Path) -> None:
+    """Escaped, as all that comes from elsewhere; of many columns some."""
+    hostile = "<img src=x onerror=alert(1)>"
+    table = pd.DataFrame({"text": ["A note."], "team": [hostile], hostile: [3]})
+    many = table.assign(**{f"c{at}": at for at in range(20)})
+    with connect(home=tmp_path) as nb:
+        nb.index(many)
+        cards = nb.search("note", limit=1).contexter.cards()
+        assert "<img" not in cards.to_html()
+        assert "&lt;img src=x onerror=alert(1)&gt; 3 · c0 0" in cards.to_html()
+        assert "14 more" in cards.to_html()
+        assert f"team {hostile}" in repr(cards)
