@@ -207,8 +207,19 @@ def label_of(name: str, value: FieldValue) -> str:
 
 
 def path_of(name: str) -> str:
-    """Return where the engine finds a column's values."""
-    return f'{FIELDS}."{name}"'
+    """Return where the engine finds a column's values.
+
+    Parameters
+    ----------
+    name : str
+
+    Examples
+    --------
+    >>> path_of("prio"), path_of("my note")
+    ('fields.prio', 'fields."my note"')
+    """
+    plain = name.isascii() and name.isidentifier()
+    return f"{FIELDS}.{name}" if plain else f'{FIELDS}."{name}"'
 
 
 def merged_kinds(several: Iterable[Mapping[str, str]]) -> dict[str, str]:

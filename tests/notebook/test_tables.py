@@ -34,6 +34,7 @@ def tickets() -> pd.DataFrame:
             "tokens": [7, 8, 9, 10],
             "tags": [["a"], [], ["b"], ["a", "b"]],
             "my note": ["x", "y", "x", None],
+            "größe.x": [1, 2, 3, 4],
         },
         index=pd.Index(["T1", "T2", "T3", "T4"], name="ticket"),
     )
@@ -75,6 +76,7 @@ def found(nb: Session, where: dict[str, Any]) -> set[str]:
         ({"created": {"gte": "2026-02-01"}}, {"T2", "T3"}),
         ({"created": {"gt": pd.Timestamp("2026-03-05"), "lte": "2026-04-01"}}, {"T3"}),
         ({"ticket": "T4"}, {"T4"}),
+        ({"größe.x": {"gt": 2}}, {"T3", "T4"}),
         ({"my note": "x"}, {"T1", "T3"}),
         ({"fields.tokens": {"gte": 9}}, {"T3", "T4"}),
         ({"library": "tickets", "prio": 1}, {"T2"}),
@@ -100,6 +102,7 @@ def test_hits_have_the_columns_of_their_row(desk: Session) -> None:
             "created": "2026-01-05T00:00:00+00:00",
             "tokens": 7,
             "my note": "x",
+            "größe.x": 1,
         }
     ]
     others = desk.search("wrap a paragraph", where={"library": "textwrap"}, limit=3)
