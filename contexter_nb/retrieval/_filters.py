@@ -11,7 +11,7 @@ import qdrant_edge as edge
 from contexter_nb.core import InvalidArgumentError, did_you_mean
 from contexter_nb.retrieval._condition import Condition, Scalar
 from contexter_nb.retrieval._documents import point_id
-from contexter_nb.retrieval._row_fields import FIELDS
+from contexter_nb.retrieval._row_fields import FIELDS, TOO_LARGE
 from contexter_nb.retrieval._row_filters import row_conditions
 
 Where = Mapping[str, object]
@@ -19,8 +19,6 @@ Where = Mapping[str, object]
 TEXT_COLUMNS = ("chunk_id", "kind", "library", "section", "source", "title", "version")
 NUMBER_COLUMNS = ("tokens",)
 FILTER_COLUMNS = tuple(sorted(TEXT_COLUMNS + NUMBER_COLUMNS))
-# From here on a float cannot tell neighbours apart, and the engine takes no more.
-_TOO_LARGE = 2**53
 _SHOWN_NAMES = 20
 _RANGES = ("gt", "gte", "lt", "lte")
 
@@ -146,7 +144,7 @@ def _values(column: str, wanted: object) -> tuple[Scalar, ...]:
 
 def _number(column: str, value: Any) -> float | int:
     number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not number or not abs(value) < _TOO_LARGE:
+    if not number or not abs(value) < TOO_LARGE:
         raise InvalidArgumentError(
             f"where[{column!r}] holds {repr(value)[:40]}; this column is a number."
         )

@@ -28,7 +28,7 @@ _BETWEEN = "\x1f"
 # They would end the name in the engine's path.
 _NOT_IN_NAMES = frozenset('"\\[]')
 # From here on a float cannot tell neighbours apart, and the engine takes no more.
-_TOO_LARGE = 2**53
+TOO_LARGE = 2**53
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def _kind_of(values: Iterable[Any]) -> tuple[str, str]:
         if isinstance(value, bool):
             kinds.add(TRUTH)
         elif isinstance(value, int | float):
-            fit = math.isfinite(value) and abs(value) < _TOO_LARGE
+            fit = math.isfinite(value) and abs(value) < TOO_LARGE
             kinds.add(NUMBER if fit else TEXT)
         elif isinstance(value, date):
             kinds.add(INSTANT)

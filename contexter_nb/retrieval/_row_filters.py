@@ -15,6 +15,7 @@ from contexter_nb.retrieval._row_fields import (
     MIXED,
     NUMBER,
     TEXT,
+    TOO_LARGE,
     TRUTH,
     FieldValue,
     instant_of,
@@ -129,7 +130,7 @@ def _value(name: str, kind: str, value: object) -> FieldValue:
         if kind in (TRUTH, MIXED):
             return value
     elif isinstance(value, int | float):
-        if kind in (NUMBER, MIXED) and value == value:  # no NaN
+        if kind in (NUMBER, MIXED) and abs(value) < TOO_LARGE:
             return value
     elif isinstance(value, str) and kind in (TEXT, MIXED):
         return value

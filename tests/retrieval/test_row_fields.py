@@ -150,6 +150,7 @@ def test_a_column_of_every_passage_comes_before_one_of_a_table() -> None:
         ({"prio": "3"}, "this column is a number"),
         ({"prio": True}, "this column is a number"),
         ({"prio": float("nan")}, "this column is a number"),
+        ({"prio": {"lt": 10**400}}, "this column is a number"),
         ({"prio": {"prefix": "3"}}, "not, gt, gte, lt, lte"),
         ({"open": "yes"}, "this column is True or False"),
         ({"day": "yesterday"}, "this column is an instant"),
