@@ -29,6 +29,7 @@ from contexter_nb.retrieval import (
     Judged,
     QrelsLine,
     check_dtype,
+    lead_id,
     parse_qrels,
     parse_queries,
     point_id,
@@ -337,7 +338,7 @@ def _from_line(line: QrelsLine, texts: Mapping[str, object], name: str) -> Given
         raise InvalidArgumentError(
             f"{name} judges the query {line.query_id!r}, whose text is none: {exc}"
         ) from exc
-    row = {"query": query, "chunk_id": line.chunk_id, "grade": line.grade}
+    row = {"query": query, "chunk_id": lead_id(line.chunk_id), "grade": line.grade}
     try:
         return _given(0, row)
     except InvalidArgumentError as exc:

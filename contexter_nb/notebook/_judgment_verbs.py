@@ -273,8 +273,9 @@ class JudgmentVerbs(VariantVerbs):
         Parameters
         ----------
         what : path-like or DataFrame
-            A TREC qrels file whose documents are chunk ids, or a frame with query,
-            chunk_id and grade (`known_items` has them, and so has `judgments`).
+            A TREC qrels file whose documents are chunk ids, or those of `export_runs`
+            (then the passage is judged that a document begins with); or a frame with
+            query, chunk_id and grade (`known_items` has them, and so has `judgments`).
         queries : mapping or path-like, optional
             For a file: query id to text, or a tab-separated file of both; by default
             the one that `export_judgments` writes beside.

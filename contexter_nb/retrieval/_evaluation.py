@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from contexter_nb.core import ContexterError, InvalidArgumentError, did_you_mean
-from contexter_nb.retrieval._documents import DOCUMENT_DIGITS
+from contexter_nb.retrieval._documents import DOCUMENT_DIGITS, PLACE_DIGITS
 from contexter_nb.retrieval._metric_names import measure_of
 
 DEFAULT_METRICS = ("nDCG@10", "R@5", "R@10", "RR", "AP")
@@ -19,6 +19,7 @@ MAX_GRADE = 3
 # Those that compute in this process; others would download, compile or run Perl.
 _PROVIDERS = ("pytrec_eval", "msmarco", "judged", "accuracy")
 _ID_BYTES = 8
+_DIGITS = frozenset("0123456789abcdef")
 # The title of a row that has none: another row has it where the table is sorted.
 _COUNTED = re.compile(r"row \d+")
 
@@ -85,6 +86,23 @@ def document_key(chunk_id: str) -> str:
     'aa2ade7828a6'
     """
     return chunk_id[:DOCUMENT_DIGITS]
+
+
+def lead_id(document: str) -> str:
+    """Return the id of the passage that a document begins with.
+
+    Parameters
+    ----------
+    document : str
+        As of `document_key`; anything else is given back as it is.
+
+    Examples
+    --------
+    >>> lead_id("aa2ade7828a6"), lead_id("aa2ade7828a60003")
+    ('aa2ade7828a60000', 'aa2ade7828a60003')
+    """
+    is_key = len(document) == DOCUMENT_DIGITS and set(document) <= _DIGITS
+    return document + "0" * PLACE_DIGITS if is_key else document
 
 
 def document_grades(judged: Iterable[Judged]) -> dict[str, int]:

@@ -212,6 +212,19 @@ def test_without_judgments_runs_are_written_and_qrels_are_empty(
     assert run["qid"].nunique() == 2
 
 
+def test_its_qrels_can_be_taken_over(
+    lab: Any, found: pd.DataFrame, files: tuple[Path, pd.DataFrame], session: Any
+) -> None:
+    """In another home the same questions are measured as here."""
+    session.index(lab.contents()["library"].tolist())
+    session.import_judgments(files[0] / "judgments.qrels")
+    # Without the titles, by which a near duplicate would count for what is judged.
+    taken = session.judgments()[["query", "chunk_id", "grade"]]
+    again = session.experiment(taken, VARIANTS, metrics=list(TREC), test="t")
+    columns = ["variant", "metric", "value", "wins", "losses"]
+    pd.testing.assert_frame_equal(again[columns], found[columns])
+
+
 def test_what_cannot_be_written_is_one_sentence(
     lab: Any, found: pd.DataFrame, tmp_path: Path
 ) -> None:
