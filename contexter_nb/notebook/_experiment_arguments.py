@@ -23,6 +23,7 @@ from contexter_nb.notebook._arguments import (
     check_weights,
 )
 from contexter_nb.notebook._files import check_file
+from contexter_nb.notebook._tables import is_frame
 from contexter_nb.retrieval import (
     MAX_GRADE,
     MODES,
@@ -57,11 +58,6 @@ class Given:
     library: str = ""
     version: str = ""
     origin: str = ""
-
-
-def is_frame(value: object) -> bool:
-    """Whether this is a DataFrame; pandas need not be loaded to tell."""
-    return type(value).__name__ == "DataFrame" and hasattr(value, "columns")
 
 
 def is_judged_frame(value: Any) -> bool:

@@ -72,8 +72,9 @@ class IndexVerbs(SourceVerbs, VariantVerbs):
             kept beside it, to filter by and in the column ``fields`` of hits: texts of
             up to 256 characters, numbers, True and False, dates and times (of UTC where
             they have no zone), at most 32. A row is known by its column ``id``, or by
-            an index that has a name or is of texts, else by its title, else by what it
-            says: taking rows out or sorting them embeds nothing anew.
+            an index that has a name or is of texts (where no two have the same), else
+            by its title, else by what it says: taking rows out or sorting them embeds
+            nothing anew.
         budget_usd : float, optional
             What may be spent on embedding. It stops before more is: what was embedded
             till then is stored, ``error`` says so, and the same call goes on.

@@ -30,12 +30,12 @@ from contexter_nb.notebook._experiment_arguments import (
     check_queries,
     check_seed,
     check_variants,
-    is_frame,
     is_path,
     read_qrels,
 )
 from contexter_nb.notebook._experiment_records import plain_settings, rows_of
 from contexter_nb.notebook._files import check_file, write_text
+from contexter_nb.notebook._tables import is_frame
 from contexter_nb.notebook._variant_verbs import VariantVerbs
 from contexter_nb.retrieval import (
     Judgment,

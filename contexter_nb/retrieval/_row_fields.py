@@ -38,7 +38,8 @@ class KeptColumns:
     Attributes
     ----------
     kinds : dict of str to str
-        Name to ``text``, ``number``, ``truth`` or ``instant``.
+        Name to ``text``, ``number``, ``truth``, ``instant``, or ``mixed`` for values of
+        several kinds and numbers from 2 ** 53 on: these are only equal or not.
     left_out : dict of str to str
         Name to why it is not kept.
     """
@@ -97,8 +98,7 @@ def _kind_of(values: Iterable[Any]) -> tuple[str, str]:
         if isinstance(value, bool):
             kinds.add(TRUTH)
         elif isinstance(value, int | float):
-            fit = math.isfinite(value) and abs(value) < TOO_LARGE
-            kinds.add(NUMBER if fit else TEXT)
+            kinds.add(NUMBER if _is_exact(value) else MIXED)
         elif isinstance(value, date):
             kinds.add(INSTANT)
         elif not isinstance(value, str):
@@ -109,7 +109,7 @@ def _kind_of(values: Iterable[Any]) -> tuple[str, str]:
             kinds.add(TEXT)
     if not kinds:
         return "", ""
-    return (kinds.pop() if len(kinds) == 1 else TEXT), ""
+    return (kinds.pop() if len(kinds) == 1 else MIXED), ""
 
 
 def _is_fit(name: str) -> bool:
@@ -129,8 +129,8 @@ def fields_of(
     ----------
     row : mapping
     kinds : mapping of str to str
-        As of `kept_columns`. Instants become ISO 8601 texts, and whatever is in a
-        column of texts becomes a text.
+        As of `kept_columns`. Instants become ISO 8601 texts, and numbers that no JSON
+        holds texts.
 
     Examples
     --------
@@ -147,11 +147,16 @@ def fields_of(
 def _plain(value: Any, kind: str) -> FieldValue:
     if kind == INSTANT:
         return instant_of(value).isoformat()
-    if kind == TEXT:
-        text = value.isoformat() if isinstance(value, date) else str(value)
-        return repair(text)[0]
-    plain: FieldValue = value
-    return plain
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str):
+        return repair(value)[0]
+    number: float = value
+    return number if _is_exact(number) else str(number)
+
+
+def _is_exact(number: float) -> bool:
+    return math.isfinite(number) and abs(number) < TOO_LARGE
 
 
 def instant_of(value: date | str) -> datetime:

@@ -130,7 +130,7 @@ def _value(name: str, kind: str, value: object) -> FieldValue:
         if kind in (TRUTH, MIXED):
             return value
     elif isinstance(value, int | float):
-        if kind in (NUMBER, MIXED) and abs(value) < TOO_LARGE:
+        if kind == MIXED or (kind == NUMBER and abs(value) < TOO_LARGE):
             return value
     elif isinstance(value, str) and kind in (TEXT, MIXED):
         return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import stat
@@ -312,7 +313,7 @@ class FolderSource:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RowsSource:
     """Rows of a table: ``text`` and, where given, ``title``, ``url``, ``kind``.
 
@@ -329,7 +330,7 @@ class RowsSource:
     version: str = ""
     keys: Sequence[str] | None = None
 
-    @property
+    @functools.cached_property
     def kept(self) -> KeptColumns:
         """Which columns are kept beside the text."""
         return kept_columns(self.rows)
