@@ -58,11 +58,8 @@ class Given:
     library: str = ""
     version: str = ""
     origin: str = ""
-
-
-def is_judged_frame(value: Any) -> bool:
-    """Whether this is a frame of queries that has their judgments with it."""
-    return is_frame(value) and {"chunk_id", "grade"} <= set(value.columns)
+    # Of the passage as it was judged; empty where nobody knows.
+    text_hash: str = ""
 
 
 def check_queries(queries: Any) -> dict[str, str]:

@@ -29,7 +29,6 @@ from contexter_nb.notebook._experiment_arguments import (
     check_test,
     check_variants,
     id_of,
-    is_judged_frame,
     judged_by_query,
 )
 from contexter_nb.notebook._experiment_estimates import (
@@ -62,6 +61,7 @@ from contexter_nb.notebook._experiment_remarks import (
     unjudged_remark,
 )
 from contexter_nb.notebook._progress import SearchBar
+from contexter_nb.notebook._tables import is_frame
 from contexter_nb.notebook._variant_verbs import Prepared
 from contexter_nb.retrieval import (
     DEFAULT_METRICS,
@@ -228,8 +228,7 @@ class ExperimentVerbs(EstimateVerbs):
         record = self._record_of(experiment, settings, given, prepared)
         catalogs = prepared.catalogs.items()
         self._remark(*lacking_remarks({name: own.libraries for name, own in catalogs}))
-        if judgments is None and not is_judged_frame(queries):
-            self._remark(changed_remark(await self._changed(prepared.settings, asked)))
+        self._remark(changed_remark(await self._changed(given, settings, asked)))
         record["usd_per_1000"] = await self._usd_per_1000(asked, prepared.settings)
         if resume:
             experiment_id = await self._go_on(experiment_id, experiment, record)
@@ -464,7 +463,7 @@ class ExperimentVerbs(EstimateVerbs):
         """Return the judgments that are meant."""
         if judgments is not None:
             return check_judgments(judgments)
-        if is_judged_frame(queries):
+        if is_frame(queries) and {"chunk_id", "grade"} <= set(queries.columns):
             return check_judgments(queries)
         kept = await in_thread(self._judgments.current)
         return [
@@ -476,26 +475,26 @@ class ExperimentVerbs(EstimateVerbs):
                 library=each.library,
                 version=each.version,
                 origin=each.origin,
+                text_hash=each.text_hash,
             )
             for each in kept
         ]
 
-    async def _changed(self, settings: Settings, asked: Mapping[str, str]) -> int:
+    async def _changed(
+        self, given: Sequence[Given], settings: Settings, asked: Mapping[str, str]
+    ) -> int:
         """Return how many judgments are of passages that say something else now."""
         price = getattr(self.embedder, "usd_per_million_tokens", None)
         embeds = any(each.get("mode") != "text" for each in settings.values())
         if price != 0 and not embeds:  # a look would embed a question
             return 0
-        kept = [
-            each
-            for each in await in_thread(self._judgments.current)
-            if each.text_hash and query_id(each.query) in asked
+        known = [
+            each for each in given if each.text_hash and query_id(each.query) in asked
         ]
-        ids = [each.chunk_id for each in kept]
-        there = await self._indexed_now(ids, next(iter(asked.values())))
+        there = await self._passages_of(known)
         return sum(
             each.chunk_id in there and there[each.chunk_id].text_hash != each.text_hash
-            for each in kept
+            for each in known
         )
 
     @staticmethod

@@ -74,7 +74,7 @@ def row_conditions(name: str, kind: str, wanted: object) -> list[Condition]:
         if operator not in known:
             raise InvalidArgumentError(
                 f"where[{name!r}] has an unknown operator {operator!r}; this column is "
-                f"{_WORDS[kind]}, for which there are {', '.join(known)}."
+                f"{_WORDS[kind]}, and its operators are {', '.join(known)}."
                 f"{did_you_mean(str(operator), known)}"
             )
         if operator == "not":

@@ -146,7 +146,7 @@ def test_a_column_of_every_passage_comes_before_one_of_a_table() -> None:
         ({"tema": "x"}, "unknown column 'tema'; there are"),
         ({"tema": "x"}, "Did you mean 'team'"),
         ({"team": 3}, "this column is a text"),
-        ({"team": {"gte": 3}}, "for which there are not, prefix"),
+        ({"team": {"gte": 3}}, "and its operators are not, prefix"),
         ({"team": {"prefix": ""}}, "has the prefix ''"),
         ({"team": []}, "empty list"),
         ({"team": {}}, "is empty; use one of not, prefix"),
